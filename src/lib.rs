@@ -1,0 +1,2 @@
+//! Reads a PostgreSQL data directory and its WAL straight from the files.
+pub mod format;

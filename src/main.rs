@@ -1,0 +1,2 @@
+//! The `pgautopsy` command.
+fn main() {}
