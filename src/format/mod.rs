@@ -1,1 +1,26 @@
-//! Pure parsers over bytes.
+//! Pure parsers over `&[u8]`, one file per on-disk structure.
+//!
+//! Nothing here reads files, judges what it found, panics, loops without a bound, or
+//! allocates by a number read from disk. Bytes that cannot be the structure give
+//! [`Malformed`]; unknown enum values and flags are kept and shown as such.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::as_conversions
+    )
+)]
+
+pub mod crc;
+pub mod cursor;
+pub mod types;
+pub mod version;
+pub mod wal;
+
+pub use cursor::{Cursor, Malformed};
+pub use types::*;
+pub use version::{Layout, Major, VERSIONS, Version};
