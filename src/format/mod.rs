@@ -17,6 +17,7 @@
 
 pub mod crc;
 pub mod cursor;
+pub mod pglz;
 pub mod types;
 pub mod version;
 pub mod wal;

@@ -9,9 +9,8 @@
 use super::stop::{PagePlace, Stop, StopCause};
 use super::timeline::Timelines;
 use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
-use crate::format::version::{Layout, Major};
-use crate::format::wal::record::{Decoder, Record, RecordHeader, check_backup_blocks, crc_of};
-use crate::format::wal::rmgr;
+use crate::format::version::{Layout, Major, Version};
+use crate::format::wal::record::{Decoder, Record, RecordHeader, crc_of};
 use crate::format::wal::{WalGeometry, WalPageHeader};
 use std::io;
 
@@ -192,6 +191,22 @@ impl<'s> Pages<'s> {
         &self.window[start..start + self.page_size()]
     }
 
+    /// From 9.3 the timeline is looked at when the record is complete
+    /// (`xlogrecovery.c: ReadRecord`).
+    fn check_timeline(&self) -> Result<(), StopCause> {
+        let found = self.latest_page_tli;
+        if !self.context.layout.since(Major::V9_3) || self.context.timelines.contains(found) {
+            return Ok(());
+        }
+        match self.segment.as_ref() {
+            Some(segment) => Err(StopCause::UnexpectedTimeline {
+                found,
+                place: self.place(self.latest_page, segment),
+            }),
+            None => Ok(()),
+        }
+    }
+
     fn check(&mut self, page: XLogRecPtr) -> Result<WalPageHeader, StopCause> {
         let version = self.context.layout.version;
         let Some(segment) = self.segment.as_ref() else {
@@ -338,6 +353,7 @@ impl<'s> WalReader<'s> {
         self.in_contrecord = false;
         self.overwritten = None;
         let mut lsn = self.next;
+        let layout = self.pages.context.layout;
         let (header, bytes, end) = match self.locate(&mut lsn) {
             Ok(found) => found,
             Err(cause) => {
@@ -348,20 +364,37 @@ impl<'s> WalReader<'s> {
                 });
             }
         };
-        self.last = Some(lsn);
-        self.next = end;
-        let layout = &self.pages.context.layout;
         let bytes = match bytes {
             Bytes::OnPage(page, start, len) => &self.pages.bytes(page)[start..start + len],
             Bytes::Assembled => &self.assembled[..],
         };
-        self.decoder
-            .decode(layout, lsn, end, header, bytes)
-            .map_err(|error| Stop {
+        // `ValidXLogRecord`, up to 9.2 `RecordIsValid`: the blocks come before the CRC up to
+        // 9.4, and after it from 9.5 on.
+        let crc_fits = crc_of(layout.version, bytes) == header.xl_crc;
+        let stop = |cause| {
+            Err(Stop {
                 lsn,
-                cause: StopCause::Decode(error),
-                in_contrecord: false,
+                cause,
+                in_contrecord: self.in_contrecord,
             })
+        };
+        if !crc_fits && layout.since(Major::V9_5) {
+            return stop(StopCause::Crc);
+        }
+        let record = match self.decoder.decode(layout, lsn, end, header, bytes) {
+            Ok(record) => record,
+            Err(error) => return stop(StopCause::Decode(error)),
+        };
+        if !crc_fits {
+            return stop(StopCause::Crc);
+        }
+        if let Err(cause) = self.pages.check_timeline() {
+            return stop(cause);
+        }
+        self.last = Some(lsn);
+        self.next = end;
+        self.in_contrecord = false;
+        Ok(record)
     }
 
     /// Finds and checks the next record; `lsn` becomes its start.
@@ -422,13 +455,10 @@ impl<'s> WalReader<'s> {
                 && let Some(header) = header
             {
                 let len = total as usize;
-                let bytes = &self.pages.bytes(page)[start..start + len];
-                check_record(&layout, &header, bytes)?;
                 let mut end = forward(at, align8(u64::from(total)));
-                if rmgr::is_xlog_switch(&header) {
+                if is_xlog_switch(version, &header) {
                     end = segment_end(&geometry, end);
                 }
-                self.check_timeline()?;
                 return Ok((header, Bytes::OnPage(page, start, len), end));
             }
             self.in_contrecord = true;
@@ -486,14 +516,12 @@ impl<'s> WalReader<'s> {
                     }
                 };
                 if self.assembled.len() as u64 >= u64::from(total) {
-                    check_record(&layout, &checked, &self.assembled)?;
                     let continued =
                         (data_at as u64 - u64::from(page_header.size)) + u64::from(rem_len);
                     let mut end = forward(page, u64::from(page_header.size) + align8(continued));
-                    if rmgr::is_xlog_switch(&checked) {
+                    if is_xlog_switch(version, &checked) {
                         end = segment_end(&geometry, end);
                     }
-                    self.check_timeline()?;
                     self.in_contrecord = false;
                     return Ok((checked, Bytes::Assembled, end));
                 }
@@ -524,7 +552,7 @@ impl<'s> WalReader<'s> {
                 return Err(length);
             }
         } else {
-            if rmgr::is_xlog_switch(header) {
+            if is_xlog_switch(version, header) {
                 if header.xl_len != 0 {
                     return Err(StopCause::SwitchLength);
                 }
@@ -538,7 +566,7 @@ impl<'s> WalReader<'s> {
                 return Err(length);
             }
         }
-        if !rmgr::is_known(version, header.xl_rmid) {
+        if !rmgr_is_known(version, header.xl_rmid) {
             return Err(StopCause::ResourceManager(header.xl_rmid));
         }
         let linked = match self.last {
@@ -549,23 +577,6 @@ impl<'s> WalReader<'s> {
             Ok(())
         } else {
             Err(StopCause::PrevLink(header.xl_prev))
-        }
-    }
-
-    /// From 9.3 the timeline is looked at when the record is complete
-    /// (`xlogrecovery.c: ReadRecord`).
-    fn check_timeline(&self) -> Result<(), StopCause> {
-        let pages = &self.pages;
-        let found = pages.latest_page_tli;
-        if !pages.context.layout.since(Major::V9_3) || pages.context.timelines.contains(found) {
-            return Ok(());
-        }
-        match pages.segment.as_ref() {
-            Some(segment) => Err(StopCause::UnexpectedTimeline {
-                found,
-                place: pages.place(pages.latest_page, segment),
-            }),
-            None => Ok(()),
         }
     }
 
@@ -606,11 +617,7 @@ impl<'s> WalReader<'s> {
 }
 
 /// How many bytes of a split record are still to come on a page, and where they begin.
-fn continuation(
-    version: &crate::format::Version,
-    header: &WalPageHeader,
-    page: &[u8],
-) -> (u32, usize) {
+fn continuation(version: &Version, header: &WalPageHeader, page: &[u8]) -> (u32, usize) {
     let size = header.size as usize;
     if version.since(Major::V9_3) {
         (header.xlp_rem_len, size)
@@ -640,14 +647,25 @@ fn segment_end(geometry: &WalGeometry, end: XLogRecPtr) -> XLogRecPtr {
     }
 }
 
-/// `ValidXLogRecord`, `RecordIsValid` up to 9.2: up to 9.4 the blocks, then the CRC.
-fn check_record(layout: &Layout, header: &RecordHeader, bytes: &[u8]) -> Result<(), StopCause> {
-    if !layout.since(Major::V9_5) {
-        check_backup_blocks(layout, header, bytes).map_err(StopCause::Decode)?;
-    }
-    if crc_of(layout.version, bytes) == header.xl_crc {
-        Ok(())
+/// `XLOG_SWITCH`. Up to 9.4 the server compares all of `xl_info`.
+fn is_xlog_switch(version: &Version, header: &RecordHeader) -> bool {
+    let mask = if version.since(Major::V9_5) {
+        0xF0
     } else {
-        Err(StopCause::Crc)
-    }
+        0xFF
+    };
+    header.xl_rmid == 0 && header.xl_info & mask == 0x40
+}
+
+/// Whether a record of that resource manager is accepted when it is read
+/// (`xlogreader.c: ValidXLogRecordHeader`, `RM_MAX_ID`, `RmgrIdIsValid`).
+fn rmgr_is_known(version: &Version, id: u8) -> bool {
+    let last = match version.major {
+        m if m >= Major::V19 => 22,
+        m if m >= Major::V9_6 => 21,
+        m if m >= Major::V9_5 => 19,
+        m if m >= Major::V9_2 => 16,
+        _ => 15,
+    };
+    id <= last || version.since(Major::V15) && id >= 128
 }

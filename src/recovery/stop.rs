@@ -6,6 +6,7 @@
 
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Major, Version};
+use crate::format::wal::lsn_text;
 use crate::format::wal::record::DecodeError;
 
 /// The place on a WAL page that a message names.
@@ -139,16 +140,6 @@ pub struct Stop {
     pub cause: StopCause,
     /// The record began but could not be put together from its pages.
     pub in_contrecord: bool,
-}
-
-/// An LSN as the version's messages print it: 19 pads the low half.
-#[must_use]
-pub fn lsn_text(version: &Version, lsn: XLogRecPtr) -> String {
-    if version.since(Major::V19) {
-        format!("{:X}/{:08X}", lsn.high(), lsn.low())
-    } else {
-        lsn.to_string()
-    }
 }
 
 impl Stop {

@@ -7,4 +7,17 @@ pub mod record;
 
 pub use page::{WalLongHeader, WalPageHeader};
 pub use position::WalGeometry;
-pub use record::{BlockImage, BlockRef, Compression, Record, RecordHeader};
+pub use record::{BlockImage, BlockRef, Compression, DecodeError, Decoder, Record, RecordHeader};
+
+use super::types::XLogRecPtr;
+use super::version::{Major, Version};
+
+/// An LSN as messages of the version print it: `%X/%X`, from 19 on `%X/%08X`.
+#[must_use]
+pub fn lsn_text(version: &Version, lsn: XLogRecPtr) -> String {
+    if version.since(Major::V19) {
+        format!("{:X}/{:08X}", lsn.high(), lsn.low())
+    } else {
+        lsn.to_string()
+    }
+}
