@@ -228,7 +228,10 @@ impl Findings {
     /// Keeps `limit` findings of each group.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { groups: BTreeMap::new(), limit }
+        Self {
+            groups: BTreeMap::new(),
+            limit,
+        }
     }
 
     /// Takes one in.
