@@ -15,6 +15,8 @@
     )
 )]
 
+pub mod checkpoint;
+pub mod control;
 pub mod crc;
 pub mod cursor;
 pub mod pglz;
