@@ -15,8 +15,10 @@
     )
 )]
 
+pub mod checksum;
 pub mod crc;
 pub mod cursor;
+pub mod page;
 pub mod types;
 pub mod version;
 pub mod wal;
