@@ -3,6 +3,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pgautopsy::format::checksum::{explain, page_checksum};
+use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::page::is_zeroed;
 use pgautopsy::format::{Layout, Major, Version};
 use std::hint::black_box;
@@ -57,5 +58,29 @@ fn checksum(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, checksum);
+fn heap(c: &mut Criterion) {
+    let layout = Layout::usual(Version::of(Major::V15).unwrap());
+    let mut room = HeapTuples::new(&layout);
+    let mut group = c.benchmark_group("heap");
+    for n in [60, 180] {
+        let page = heap_page(n);
+        group.throughput(Throughput::Elements(u64::from(n)));
+        group.bench_function(format!("read and check {n} tuples"), |b| {
+            b.iter(|| {
+                let heap = room.read(black_box(&page)).unwrap();
+                let mut faults = 0;
+                heap.line_pointer_faults(|_, _| faults += 1);
+                for tuple in heap.tuples {
+                    tuple
+                        .header
+                        .faults(tuple.lp.lp_len(), &layout, |_| faults += 1);
+                }
+                assert_eq!(faults, 0);
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, checksum, heap);
 criterion_main!(benches);

@@ -1,6 +1,7 @@
 //! Pages of real clusters: what is healthy must look healthy to every parser.
 
 use pgautopsy::format::checksum::page_checksum;
+use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::page::{self, PageHeader};
 use pgautopsy::format::{BlockNumber, ForkNumber, Layout, Major, Version};
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::path::Path;
 /// One relation file segment of a fixture.
 struct Relation {
     path: String,
+    fork: ForkNumber,
     /// Block number of the first block.
     first: BlockNumber,
     bytes: Vec<u8>,
@@ -52,11 +54,12 @@ fn relations(fixture: &str) -> (Layout, Vec<Relation>) {
             continue;
         }
         let name = path.rsplit('/').next().unwrap();
-        if let Some((_, segno)) = relation_name(name) {
+        if let Some((fork, segno)) = relation_name(name) {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             all.push(Relation {
                 path,
+                fork,
                 first: segno * layout.relseg_size,
                 bytes,
             });
@@ -135,4 +138,29 @@ fn torn_pages_are_the_recorded_ones() {
     wanted.sort();
     found.sort();
     assert_eq!(found, wanted);
+}
+
+#[test]
+fn heap_pages_have_no_faults() {
+    for fixture in HEALTHY {
+        let mut room = HeapTuples::default();
+        let mut tuples = 0;
+        each_page(fixture, |layout, relation, blkno, page| {
+            let heap = room.read(page).unwrap();
+            // Only heaps have no special space.
+            let special = usize::from(heap.header.pd_special);
+            if relation.fork != ForkNumber::Main || special != page.len() {
+                return;
+            }
+            let place = format!("{fixture} {} block {blkno}", relation.path);
+            heap.line_pointer_faults(|offnum, fault| panic!("{place} item {offnum}: {fault}"));
+            for tuple in heap.tuples {
+                tuple.header.faults(tuple.lp.lp_len(), layout, |fault| {
+                    panic!("{place} item {}: {fault}", tuple.offnum)
+                });
+                tuples += 1;
+            }
+        });
+        assert!(tuples > 20_000, "{fixture}: {tuples} tuples");
+    }
 }

@@ -12,7 +12,8 @@
 //!   result = (that mod 65535) + 1
 //! ```
 
-use super::page::{LpFlags, PageHeader, is_zeroed, line_pointers, page_faults, u16_at};
+use super::heap::HeapTupleHeader;
+use super::page::{LpFlags, PageHeader, is_zeroed, line_pointers, page_faults};
 use super::types::BlockNumber;
 use super::version::Layout;
 use std::fmt;
@@ -319,8 +320,7 @@ fn ctids_naming(page: &[u8], header: &PageHeader, blkno: BlockNumber) -> usize {
         .filter(|(_, lp)| lp.flags() == LpFlags::Normal)
         .filter_map(|(_, lp)| {
             let tuple = lp.bytes(page)?;
-            let (hi, lo) = (u16_at(tuple, 12)?, u16_at(tuple, 14)?);
-            Some(u32::from(hi) << 16 | u32::from(lo))
+            Some(HeapTupleHeader::parse(tuple)?.t_ctid.block)
         })
         .filter(|block| *block == blkno)
         .count()

@@ -18,6 +18,7 @@
 pub mod checksum;
 pub mod crc;
 pub mod cursor;
+pub mod heap;
 pub mod page;
 pub mod types;
 pub mod version;

@@ -406,6 +406,40 @@ impl fmt::Debug for ItemId {
     }
 }
 
+/// `ItemPointerData`: a tuple's place, block and line pointer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ItemPointer {
+    /// The block.
+    pub block: BlockNumber,
+    /// The line pointer, from 1; higher values than any page has mark special cases.
+    pub offnum: OffsetNumber,
+}
+
+impl ItemPointer {
+    /// From the three halves that are stored: block high, block low, offset number.
+    #[inline]
+    #[must_use]
+    pub fn from_halves(high: u16, low: u16, offnum: u16) -> Self {
+        Self {
+            block: u32::from(high) << 16 | u32::from(low),
+            offnum,
+        }
+    }
+}
+
+impl fmt::Display for ItemPointer {
+    /// `(30526,7)`, as the type `tid` prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({},{})", self.block, self.offnum)
+    }
+}
+
+impl fmt::Debug for ItemPointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// The line pointers of a page with their offset numbers, from 1. They end at `pd_lower` or
 /// at the end of the page, whichever comes first.
 #[inline]
