@@ -16,9 +16,12 @@
 )]
 
 pub mod checkpoint;
+pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod heap;
+pub mod page;
 pub mod pglz;
 pub mod types;
 pub mod version;
