@@ -2,8 +2,9 @@
 
 mod support;
 
-use pgautopsy::format::Version;
 use pgautopsy::format::control::{ControlFile, ControlReading, CrcVerdict, DecidedBy};
+use pgautopsy::format::names::{RelFile, SlruNames, TwoPhaseName, WalFile};
+use pgautopsy::format::{Layout, Version};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,6 +14,8 @@ struct Fixture {
     version: &'static Version,
     /// Small files other than relations and WAL, with their content.
     files: BTreeMap<String, Vec<u8>>,
+    /// The paths of all files.
+    paths: Vec<String>,
 }
 
 impl Fixture {
@@ -40,10 +43,18 @@ fn is_small_file(path: &str) -> bool {
 static FIXTURES: LazyLock<Vec<Fixture>> = LazyLock::new(|| {
     support::fixture_names()
         .into_par_iter()
-        .map(|name| Fixture {
-            version: Version::by_name(name.split_once('-').unwrap().0).unwrap(),
-            files: support::fixture_files(&name, is_small_file),
-            name,
+        .map(|name| {
+            let mut paths = Vec::new();
+            let files = support::fixture_files(&name, |path| {
+                paths.push(path.to_owned());
+                is_small_file(path)
+            });
+            Fixture {
+                version: Version::by_name(name.split_once('-').unwrap().0).unwrap(),
+                name,
+                files,
+                paths,
+            }
         })
         .collect()
 });
@@ -110,5 +121,76 @@ fn every_flipped_bit_of_a_real_pg_control_is_noticed() {
             let refusal = reading.refusal(f.version).unwrap();
             assert_eq!(refusal.severity, "PANIC", "{} cut at {len}", f.name);
         }
+    }
+}
+
+#[test]
+fn every_file_in_the_known_folders_has_a_known_name() {
+    let mut seen = BTreeMap::<&str, usize>::new();
+    for f in FIXTURES.iter() {
+        let v = f.version;
+        for path in f.paths.iter().filter_map(|p| p.strip_prefix("pgdata/")) {
+            let (folder, base) = path.rsplit_once('/').unwrap_or(("", path));
+            let kind = match folder {
+                "pg_wal" | "pg_xlog" => {
+                    let file = WalFile::parse(base);
+                    assert_eq!(file.map(|w| w.to_string()).as_deref(), Some(base));
+                    if let Some(WalFile::Segment(name)) = file {
+                        // Whatever the segment size, 16 MB is the largest here.
+                        assert!(
+                            name.segno(&Layout {
+                                wal_segsz: 1 << 20,
+                                ..Layout::usual(v)
+                            })
+                            .is_some()
+                        );
+                    }
+                    "WAL"
+                }
+                "pg_clog"
+                | "pg_xact"
+                | "pg_subtrans"
+                | "pg_multixact/offsets"
+                | "pg_multixact/members"
+                | "pg_commit_ts"
+                | "pg_notify" => {
+                    let names = SlruNames::of(v, folder);
+                    assert!(names.parse(base).is_some(), "{} {path}", f.name);
+                    "SLRU"
+                }
+                "pg_twophase" => {
+                    let name = TwoPhaseName::parse(v, base).unwrap();
+                    assert_eq!(name.to_string(), base);
+                    "two-phase"
+                }
+                _ if folder == "global" || folder.starts_with("base/") => {
+                    let known = [
+                        "PG_VERSION",
+                        "pg_filenode.map",
+                        "pg_internal.init",
+                        "pg_control",
+                    ];
+                    if known.contains(&base) || base.starts_with("pgstat.") {
+                        continue;
+                    }
+                    let file = RelFile::parse(v, path);
+                    assert_eq!(file.map(|r| r.path(v)).as_deref(), Some(path), "{}", f.name);
+                    "relation"
+                }
+                _ => continue,
+            };
+            *seen.entry(kind).or_default() += 1;
+        }
+        for path in f.paths.iter().filter_map(|p| p.strip_prefix("ts1/")) {
+            let path = format!("pg_tblspc/16385/{path}");
+            assert!(RelFile::parse(v, &path).is_some(), "{} {path}", f.name);
+        }
+        for base in f.paths.iter().filter_map(|p| p.strip_prefix("archive/")) {
+            let file = WalFile::parse(base).map(|w| w.to_string());
+            assert_eq!(file.as_deref(), Some(base), "{}", f.name);
+        }
+    }
+    for kind in ["WAL", "SLRU", "two-phase", "relation"] {
+        assert!(seen[kind] > 50, "{seen:?}");
     }
 }

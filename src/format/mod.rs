@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod names;
 pub mod types;
 pub mod version;
 pub mod wal;
