@@ -15,11 +15,16 @@
     )
 )]
 
+pub mod backup_label;
 pub mod checkpoint;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod history;
 pub mod names;
+pub mod pgversion;
+pub mod refusal;
+pub mod relmap;
 pub mod types;
 pub mod version;
 pub mod wal;
