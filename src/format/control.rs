@@ -16,6 +16,7 @@
 use super::checkpoint::{CheckPoint, WalLevel, xlog_rec_ptr};
 use super::crc::Crc;
 use super::cursor::{Cursor, Malformed};
+use super::refusal::Refusal;
 use super::types::{TimeLineID, XLogRecPtr};
 use super::version::{Layout, Major, VERSIONS, Version};
 use std::fmt;
@@ -861,60 +862,8 @@ impl Impossible {
     }
 }
 
-/// A message with which the server ends.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
-    /// `ERROR`, `FATAL`, `PANIC`.
-    pub severity: &'static str,
-    /// The primary message.
-    pub message: String,
-    /// DETAIL.
-    pub detail: Option<String>,
-    /// HINT.
-    pub hint: Option<&'static str>,
-}
-
 const INITDB: &str = "It looks like you need to initdb.";
 const RECOMPILE: &str = "It looks like you need to recompile or initdb.";
-
-impl Refusal {
-    fn plain(severity: &'static str, message: String) -> Self {
-        Self {
-            severity,
-            message,
-            detail: None,
-            hint: None,
-        }
-    }
-
-    fn incompatible(detail: &str, hint: &'static str) -> Self {
-        Self {
-            severity: "FATAL",
-            message: "database files are incompatible with server".to_owned(),
-            detail: Some(detail.to_owned()),
-            hint: Some(hint),
-        }
-    }
-
-    /// The server prints these unsigned numbers as signed ones.
-    fn compiled(name: &str, found: u32, own: u32, hint: &'static str) -> Self {
-        let (found, own) = (found.cast_signed(), own.cast_signed());
-        Self::incompatible(
-            &format!(
-                "The database cluster was initialized with {name} {found}, but the server was \
-                 compiled with {name} {own}."
-            ),
-            hint,
-        )
-    }
-}
-
-impl fmt::Display for Refusal {
-    /// The primary message with its severity, as the log shows it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:  {}", self.severity, self.message)
-    }
-}
 
 /// The list being gathered.
 struct Complaints(Vec<Impossible>);

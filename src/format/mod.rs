@@ -15,14 +15,20 @@
     )
 )]
 
+pub mod backup_label;
 pub mod checkpoint;
 pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
 pub mod heap;
+pub mod history;
+pub mod names;
 pub mod page;
 pub mod pglz;
+pub mod pgversion;
+pub mod refusal;
+pub mod relmap;
 pub mod types;
 pub mod version;
 pub mod wal;

@@ -27,7 +27,10 @@ pub fn fixture_names() -> Vec<String> {
 
 /// The files of a fixture whose path (`pgdata/global/pg_control`) is `wanted`, read in one
 /// pass over the archive.
-pub fn fixture_files(name: &str, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<u8>> {
+pub fn fixture_files(
+    name: &str,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> BTreeMap<String, Vec<u8>> {
     let path = testdata().join(format!("fixtures/{name}.tar.zst"));
     let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
