@@ -132,7 +132,7 @@ impl<'e> XactLog<'e> {
     }
 
     fn is_zeroed_by_replay(&self, page: u32) -> bool {
-        self.plan.is_some_and(|plan| plan.zeroed_clog.contains(&i64::from(page)))
+        self.plan.is_some_and(|plan| plan.zeroed_clog.contains(&u64::from(page)))
     }
 
     /// Whether a page on disk is all zero, and replay does not make it anew.
