@@ -18,10 +18,14 @@
 pub mod checksum;
 pub mod crc;
 pub mod cursor;
+pub mod fsm;
 pub mod heap;
+pub mod index;
 pub mod page;
+pub mod slru;
 pub mod types;
 pub mod version;
+pub mod vm;
 pub mod wal;
 
 pub use cursor::{Cursor, Malformed};
