@@ -324,7 +324,25 @@ impl HeapTupleHeader {
     /// What no healthy tuple of this version says, nor one that `pg_upgrade` brought along.
     /// `lp_len` is the line pointer's length.
     #[inline]
-    pub fn faults(&self, lp_len: u16, layout: &Layout, mut fault: impl FnMut(HeaderFault)) {
+    pub fn faults(&self, lp_len: u16, layout: &Layout, fault: impl FnMut(HeaderFault)) {
+        // Nearly every tuple passes here: none of the flags that could be wrong in some
+        // version or together, and the usual place for the data.
+        const PLAIN: u16 = !(HEAP_HASOID
+            | HEAP_XMAX_KEYSHR_LOCK
+            | HEAP_XMAX_IS_MULTI
+            | HEAP_MOVED_OFF
+            | HEAP_MOVED_IN);
+        let plain = self.t_infomask & !PLAIN == 0
+            && self.t_infomask2 <= MAX_HEAP_ATTRIBUTE_NUMBER
+            && (self.t_infomask & HEAP_XMIN_FROZEN != HEAP_XMIN_FROZEN
+                || layout.since(Major::V9_4));
+        let hoff = u16::from(self.t_hoff);
+        if !plain || hoff > lp_len || hoff != self.expected_hoff() {
+            self.all_faults(lp_len, layout, fault);
+        }
+    }
+
+    fn all_faults(&self, lp_len: u16, layout: &Layout, mut fault: impl FnMut(HeaderFault)) {
         let natts = self.natts();
         let hoff = u16::from(self.t_hoff);
         let expected = self.expected_hoff();
@@ -547,7 +565,33 @@ impl<'p> HeapPage<'p, '_> {
     }
 
     /// The faults of all line pointers; see [`LinePointerFault`].
-    pub fn line_pointer_faults(&self, mut fault: impl FnMut(OffsetNumber, LinePointerFault)) {
+    #[inline]
+    pub fn line_pointer_faults(&self, fault: impl FnMut(OffsetNumber, LinePointerFault)) {
+        if !self.is_freshly_filled() {
+            self.all_line_pointer_faults(fault);
+        }
+    }
+
+    /// Whether the page is as a series of inserts leaves it: normal line pointers alone,
+    /// each with a tuple right below those before. Such a page has no fault.
+    #[inline]
+    fn is_freshly_filled(&self) -> bool {
+        let mut lowest = self.header.pd_special;
+        usize::from(lowest) <= self.page.len()
+            && u32::from(self.header.max_offset_number())
+                <= max_heap_tuples(u32::try_from(self.page.len()).unwrap_or(0))
+            && line_pointers(self.page, &self.header).all(|(_, lp)| {
+                let fits = lp.flags() == LpFlags::Normal
+                    && lp.lp_off() & 7 == 0
+                    && lp.lp_len() > HEAP_TUPLE_HEADER_SIZE
+                    && lp.end() <= lowest;
+                lowest = lp.lp_off();
+                fits
+            })
+            && lowest >= self.header.pd_upper
+    }
+
+    fn all_line_pointer_faults(&self, mut fault: impl FnMut(OffsetNumber, LinePointerFault)) {
         let (page, header) = (self.page, &self.header);
         let n = header.max_offset_number();
         let max = max_heap_tuples(u32::try_from(page.len()).unwrap_or(u32::MAX));
@@ -653,17 +697,12 @@ impl Used {
         let (first, last) = (start >> 3, end.saturating_sub(1) >> 3);
         let mut before = 0;
         let mut word = first >> 6;
-        while word <= last >> 6 {
-            let Some(units) = self.0.get_mut(usize::from(word)) else {
-                break;
-            };
-            let mut mask = u64::MAX;
-            if word == first >> 6 {
-                mask &= u64::MAX << (first & 63);
-            }
-            if word == last >> 6 {
-                mask &= u64::MAX >> (!last & 63);
-            }
+        while let Some(units) = self.0.get_mut(usize::from(word))
+            && word <= last >> 6
+        {
+            let below = if word == first >> 6 { first & 63 } else { 0 };
+            let above = if word == last >> 6 { !last & 63 } else { 0 };
+            let mask = u64::MAX << below & u64::MAX >> above;
             before |= *units & mask;
             *units |= mask;
             word = word.saturating_add(1);

@@ -53,6 +53,16 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
         .map(|b| u32::from_le_bytes(*b))
 }
 
+/// The little-endian `u64` at a byte offset.
+#[inline]
+#[must_use]
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|b| u64::from_le_bytes(*b))
+}
+
 /// Whether every byte is zero: a page that was allocated and never written.
 #[must_use]
 pub fn is_zeroed(bytes: &[u8]) -> bool {
