@@ -28,9 +28,11 @@
 //! ```
 
 use super::array::{Array, Element};
-use super::record::{BlockImage, BlockRef, Compression, Record};
+use super::record::{BlockImage, Compression, Record};
 use crate::format::cursor::{Cursor, Malformed};
-use crate::format::types::{BlockNumber, ForkNumber, Oid, OffsetNumber, RelFileLocator, TransactionId};
+use crate::format::types::{
+    BlockNumber, ForkNumber, OffsetNumber, Oid, RelFileLocator, TransactionId,
+};
 use crate::format::version::{Layout, Major};
 
 /// One tuple of a relation's main fork.
@@ -93,7 +95,7 @@ pub struct Update<'a> {
 }
 
 /// What a record of the `Heap` manager says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum HeapOp<'a> {
     /// A tuple is added.
     Insert {
@@ -139,7 +141,7 @@ pub enum HeapOp<'a> {
         /// 1 cascade, 2 restart sequences.
         flags: u8,
         /// The tables, by object identifier.
-        relids: Array32<'a>,
+        relids: Array<'a, u32>,
     },
     /// A tuple is locked.
     Lock {
@@ -163,17 +165,303 @@ pub enum HeapOp<'a> {
     Unknown(u8),
 }
 
-/// Object identifiers.
-pub type Array32<'a> = ArrayEq<'a>;
+/// `XLOG_HEAP_INIT_PAGE`: redo makes the page anew.
+pub const XLOG_HEAP_INIT_PAGE: u8 = 0x80;
+/// `XLOG_HEAP_OPMASK`.
+pub(super) const OPMASK: u8 = 0x70;
 
-/// An [`Array`] of numbers that can be compared.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ArrayEq<'a>(pub Array<'a, u32>);
+/// `ItemPointerData`: two halves of the block, then the line pointer.
+pub(super) fn item_pointer(c: &mut Cursor<'_>) -> Result<(BlockNumber, OffsetNumber), Malformed> {
+    let high = c.u16()?;
+    let low = c.u16()?;
+    Ok((u32::from(high) << 16 | u32::from(low), c.u16()?))
+}
 
-impl PartialEq for ArrayEq<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.iter().eq(other.0.iter())
+/// `xl_heaptid`, up to 9.4.
+pub(super) fn legacy_target(c: &mut Cursor<'_>) -> Result<Target, Malformed> {
+    let locator = RelFileLocator::read(c)?;
+    let (blkno, offnum) = item_pointer(c)?;
+    Ok(Target {
+        locator,
+        blkno,
+        offnum,
+    })
+}
+
+/// The place of a tuple on the block numbered `id`, 9.5 and later.
+pub(super) fn target(
+    record: &Record<'_, '_>,
+    id: u8,
+    offnum: OffsetNumber,
+    c: &Cursor<'_>,
+) -> Result<Target, Malformed> {
+    let block = record
+        .block(id)
+        .ok_or(c.malformed("block reference missing"))?;
+    Ok(Target {
+        locator: block.locator,
+        blkno: block.blkno,
+        offnum,
+    })
+}
+
+/// `xl_heap_header` and the tuple behind it; nothing when the bytes were left out.
+fn tuple<'a>(bytes: &'a [u8]) -> Option<TupleData<'a>> {
+    let mut c = Cursor::packed("xl_heap_header", bytes);
+    Some(TupleData {
+        t_infomask2: c.u16().ok()?,
+        t_infomask: c.u16().ok()?,
+        t_hoff: c.u8().ok()?,
+        bytes: c.rest(),
+    })
+}
+
+/// Reads the main data and the blocks.
+///
+/// # Errors
+/// When it is too short for its kind, or a block reference is missing.
+pub fn parse<'a>(layout: Layout, record: &Record<'a, '_>) -> Result<HeapOp<'a>, Malformed> {
+    let info = record.header.rmgr_info();
+    let mut c = Cursor::new("Heap record", record.main);
+    if layout.since(Major::V9_5) {
+        parse_modern(layout, record, &mut c)
+    } else {
+        match info & OPMASK {
+            0x50 => new_page(layout, &mut c),
+            0x30 => Ok(HeapOp::Unknown(info)),
+            op => parse_legacy(layout, record, op, &mut c),
+        }
     }
 }
 
-impl Eq for ArrayEq<'_> {}
+fn parse_modern<'a>(
+    layout: Layout,
+    record: &Record<'a, '_>,
+    c: &mut Cursor<'a>,
+) -> Result<HeapOp<'a>, Malformed> {
+    let info = record.header.rmgr_info();
+    let data = record.block(0).map(|block| block.data).unwrap_or_default();
+    Ok(match info & OPMASK {
+        0x00 => HeapOp::Insert {
+            target: target(record, 0, c.u16()?, c)?,
+            flags: c.u8()?,
+            tuple: tuple(data),
+        },
+        0x10 => {
+            let xmax = TransactionId(c.u32()?);
+            HeapOp::Delete {
+                target: target(record, 0, c.u16()?, c)?,
+                xmax,
+                infobits: c.u8()?,
+                flags: c.u8()?,
+            }
+        }
+        0x20 => HeapOp::Update(modern_update(record, data, c)?),
+        0x40 => HeapOp::HotUpdate(modern_update(record, data, c)?),
+        0x30 if layout.since(Major::V11) => {
+            let db = c.u32()?;
+            let n = c.u32()?;
+            let flags = c.u8()?;
+            c.align(4)?;
+            HeapOp::Truncate {
+                db,
+                flags,
+                relids: Array::take(c, n.into())?,
+            }
+        }
+        0x50 => HeapOp::Confirm(target(record, 0, c.u16()?, c)?),
+        0x60 => {
+            let xmax = TransactionId(c.u32()?);
+            HeapOp::Lock {
+                target: target(record, 0, c.u16()?, c)?,
+                xmax,
+                infobits: c.u8()?,
+                flags: if layout.since(Major::V9_6) {
+                    c.u8()?
+                } else {
+                    0
+                },
+            }
+        }
+        0x70 => HeapOp::Inplace {
+            target: target(record, 0, c.u16()?, c)?,
+            data,
+        },
+        _ => HeapOp::Unknown(info),
+    })
+}
+
+fn modern_update<'a>(
+    record: &Record<'a, '_>,
+    data: &'a [u8],
+    c: &mut Cursor<'a>,
+) -> Result<Update<'a>, Malformed> {
+    let old_xmax = TransactionId(c.u32()?);
+    let old_offnum = c.u16()?;
+    let infobits = c.u8()?;
+    let flags = c.u8()?;
+    let new_xmax = TransactionId(c.u32()?);
+    let new = target(record, 0, c.u16()?, c)?;
+    let old = match record.block(1) {
+        Some(_) => target(record, 1, old_offnum, c)?,
+        None => Target {
+            offnum: old_offnum,
+            ..new
+        },
+    };
+    let mut d = Cursor::packed("Heap record", data);
+    // Without data a page image holds the tuple.
+    let mut shared = |bit: u8| {
+        let there = flags & bit != 0 && !data.is_empty();
+        there
+            .then(|| d.u16())
+            .transpose()
+            .map(Option::unwrap_or_default)
+    };
+    let prefix_len = shared(PREFIX_FROM_OLD)?;
+    let suffix_len = shared(SUFFIX_FROM_OLD)?;
+    Ok(Update {
+        old,
+        new,
+        old_xmax,
+        new_xmax,
+        infobits,
+        flags,
+        prefix_len,
+        suffix_len,
+        tuple: tuple(d.rest()),
+    })
+}
+
+fn parse_legacy<'a>(
+    layout: Layout,
+    record: &Record<'a, '_>,
+    op: u8,
+    c: &mut Cursor<'a>,
+) -> Result<HeapOp<'a>, Malformed> {
+    let own = record.header.xl_xid;
+    let since_93 = layout.since(Major::V9_3);
+    let target = legacy_target(c)?;
+    Ok(match op {
+        0x00 => {
+            c.align(4)?;
+            HeapOp::Insert {
+                target,
+                flags: c.u8()?,
+                tuple: tuple(c.rest()),
+            }
+        }
+        0x10 => {
+            c.align(4)?;
+            let (xmax, infobits) = if since_93 {
+                (TransactionId(c.u32()?), c.u8()?)
+            } else {
+                (own, 0)
+            };
+            HeapOp::Delete {
+                target,
+                xmax,
+                infobits,
+                flags: c.u8()?,
+            }
+        }
+        0x20 => HeapOp::Update(legacy_update(layout, record, target, c)?),
+        0x40 => HeapOp::HotUpdate(legacy_update(layout, record, target, c)?),
+        0x60 => {
+            c.align(4)?;
+            let xmax = TransactionId(c.u32()?);
+            // Up to 9.2 a bool with the meaning of the first bit, then one for the mode.
+            HeapOp::Lock {
+                target,
+                xmax,
+                infobits: c.u8()?,
+                flags: 0,
+            }
+        }
+        // 0x70; the others were told apart before.
+        _ => HeapOp::Inplace {
+            target,
+            data: c.rest(),
+        },
+    })
+}
+
+fn legacy_update<'a>(
+    layout: Layout,
+    record: &Record<'a, '_>,
+    old: Target,
+    c: &mut Cursor<'a>,
+) -> Result<Update<'a>, Malformed> {
+    let mut update = Update {
+        old,
+        new: old,
+        old_xmax: record.header.xl_xid,
+        new_xmax: TransactionId::INVALID,
+        infobits: 0,
+        flags: 0,
+        prefix_len: 0,
+        suffix_len: 0,
+        tuple: None,
+    };
+    c.align(4)?;
+    if layout.since(Major::V9_3) {
+        update.old_xmax = TransactionId(c.u32()?);
+        update.new_xmax = TransactionId(c.u32()?);
+    }
+    let (blkno, offnum) = item_pointer(c)?;
+    update.new = Target {
+        locator: old.locator,
+        blkno,
+        offnum,
+    };
+    if layout.since(Major::V9_3) {
+        update.infobits = c.u8()?;
+    }
+    if !layout.since(Major::V9_4) {
+        for flag in [ALL_VISIBLE_CLEARED, NEW_ALL_VISIBLE_CLEARED] {
+            if c.bool()? {
+                update.flags |= flag;
+            }
+        }
+        update.tuple = tuple(c.rest());
+        return Ok(update);
+    }
+    update.flags = c.u8()?;
+    let mut d = Cursor::packed("Heap record", c.rest());
+    if update.flags & PREFIX_FROM_OLD != 0 {
+        update.prefix_len = d.u16()?;
+    }
+    if update.flags & SUFFIX_FROM_OLD != 0 {
+        update.suffix_len = d.u16()?;
+    }
+    // `xl_heap_header_len`: the length counts the tuple without the header, as the old
+    // tuple may follow it.
+    if let Ok(t_len) = d.u16() {
+        let len = usize::from(t_len).saturating_add(5);
+        update.tuple = d.bytes(len).ok().and_then(tuple);
+    }
+    Ok(update)
+}
+
+fn new_page<'a>(layout: Layout, c: &mut Cursor<'a>) -> Result<HeapOp<'a>, Malformed> {
+    let locator = RelFileLocator::read(c)?;
+    let fork = ForkNumber::from_number(c.u32()?).ok_or(c.malformed("unknown fork"))?;
+    let blkno = c.u32()?;
+    let (hole_offset, hole_length) = if layout.since(Major::V9_4) {
+        (c.u16()?, c.u16()?)
+    } else {
+        (0, 0)
+    };
+    Ok(HeapOp::NewPage {
+        locator,
+        fork,
+        blkno,
+        image: BlockImage {
+            bytes: c.rest(),
+            hole_offset,
+            hole_length,
+            compression: Compression::None,
+            apply: true,
+        },
+    })
+}

@@ -5,7 +5,13 @@ pub mod array;
 pub mod clog;
 pub mod commit_ts;
 pub mod dbase;
+pub mod effects;
+pub mod heap;
+pub mod heap2;
+mod index_pages;
 pub mod multixact;
+pub mod page;
+pub mod position;
 pub mod record;
 pub mod relmap;
 pub mod rmgr;
@@ -16,6 +22,8 @@ pub mod xact;
 pub mod xlog;
 
 pub use array::Array;
+pub use page::{WalLongHeader, WalPageHeader};
+pub use position::WalGeometry;
 pub use record::{BlockImage, BlockRef, Compression, DecodeError, Decoder, Record, RecordHeader};
 
 use super::types::XLogRecPtr;

@@ -298,7 +298,7 @@ pub fn identify(version: &Version, rmid: u8, xl_info: u8) -> Option<&'static str
             0x30 => "PAGE_SPLIT",
             0x40 if before(Major::V9_1) => "INSERT_COMPLETE",
             0x50 if before(Major::V12) => "CREATE_INDEX",
-            0x60 if before(Major::V9_1) || since(Major::V12) => "PAGE_DELETE",
+            0x60 if before(Major::V9_2) || since(Major::V12) => "PAGE_DELETE",
             0x70 if since(Major::V13) && before(Major::V19) => "ASSIGN_LSN",
             _ => return None,
         },

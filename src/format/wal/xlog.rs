@@ -14,6 +14,7 @@
 //! CHECKPOINT_REDO       0 wal_level:4 | 4 data_checksum_version:4 (19+)
 //! ```
 
+use super::page::read_lsn;
 use super::record::{BlockImage, Compression, Record};
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{
@@ -129,8 +130,7 @@ pub fn parse<'a>(layout: Layout, record: &Record<'a, '_>) -> Result<XLogOp<'a>, 
         0x20 => XLogOp::Noop,
         0x30 => XLogOp::NextOid(c.u32()?),
         0x40 => XLogOp::Switch,
-        0x50 if layout.since(Major::V9_3) => XLogOp::BackupEnd(XLogRecPtr(c.u64()?)),
-        0x50 => XLogOp::BackupEnd(XLogRecPtr::from_halves(c.u32()?, c.u32()?)),
+        0x50 => XLogOp::BackupEnd(read_lsn(layout.version, &mut c)?),
         0x60 => XLogOp::ParameterChange(parameter_change(layout, &mut c)?),
         0x70 if layout.since(Major::V9_1) => {
             let time = TimestampTz(c.i64()?);

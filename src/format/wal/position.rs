@@ -1,0 +1,155 @@
+//! Positions in the WAL: pages, segments and the step from one to the next.
+//!
+//! Sources: `access/xlog_internal.h` (`XLByteToSeg`, `XLogSegmentsPerXLogId`; up to 9.2
+//! `XLogSegsPerFile`, `NextLogPage`). Up to 9.2 an LSN is a pair of log file and offset, and
+//! the last segment of each 4 GB is never used: `0/FEFFFFFF` is followed by `1/0`.
+
+use crate::format::types::{XLogRecPtr, XLogSegNo};
+use crate::format::version::{Layout, Major};
+
+/// The arithmetic of WAL positions for one cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WalGeometry {
+    /// `XLOG_BLCKSZ`.
+    pub page_size: u64,
+    /// `wal_segment_size`.
+    pub segment_size: u64,
+    /// Bytes used of each 4 GB: all of them from 9.3 on.
+    log_size: u64,
+}
+
+impl WalGeometry {
+    /// For a cluster whose sizes have been checked to be powers of two in range
+    /// (`format::control`).
+    #[must_use]
+    pub fn of(layout: &Layout) -> Self {
+        let segment_size = u64::from(layout.wal_segsz).max(1);
+        let log_size = if layout.since(Major::V9_3) {
+            1 << 32
+        } else {
+            u64::from(u32::MAX)
+                .checked_div(segment_size)
+                .unwrap_or(0)
+                .saturating_mul(segment_size)
+        };
+        Self {
+            page_size: u64::from(layout.xlog_blcksz).max(1),
+            segment_size,
+            log_size,
+        }
+    }
+
+    /// `XLByteToSeg`: the segment that holds the byte at `lsn`.
+    #[must_use]
+    pub fn segment_of(&self, lsn: XLogRecPtr) -> XLogSegNo {
+        let in_log = u64::from(lsn.low())
+            .checked_div(self.segment_size)
+            .unwrap_or(0);
+        u64::from(lsn.high())
+            .saturating_mul(self.segments_per_log())
+            .saturating_add(in_log)
+    }
+
+    /// Where a segment begins.
+    #[must_use]
+    pub fn segment_start(&self, segno: XLogSegNo) -> XLogRecPtr {
+        let per_log = self.segments_per_log();
+        let log = segno.checked_div(per_log).unwrap_or(0);
+        let seg = segno.checked_rem(per_log).unwrap_or(0);
+        XLogRecPtr(log << 32 | seg.saturating_mul(self.segment_size))
+    }
+
+    /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
+    #[must_use]
+    pub fn segments_per_log(&self) -> u64 {
+        self.log_size
+            .checked_div(self.segment_size)
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    /// Byte offset of `lsn` within its segment.
+    #[must_use]
+    pub fn segment_offset(&self, lsn: XLogRecPtr) -> u64 {
+        lsn.0.checked_rem(self.segment_size).unwrap_or(0)
+    }
+
+    /// Byte offset of `lsn` within its page.
+    #[must_use]
+    pub fn page_offset(&self, lsn: XLogRecPtr) -> u64 {
+        lsn.0.checked_rem(self.page_size).unwrap_or(0)
+    }
+
+    /// Start of the page that holds `lsn`.
+    #[must_use]
+    pub fn page_start(&self, lsn: XLogRecPtr) -> XLogRecPtr {
+        XLogRecPtr(lsn.0.saturating_sub(self.page_offset(lsn)))
+    }
+
+    /// Start of the page after the one that holds `lsn`.
+    #[must_use]
+    pub fn next_page(&self, lsn: XLogRecPtr) -> XLogRecPtr {
+        self.skip_unused(XLogRecPtr(
+            self.page_start(lsn).0.saturating_add(self.page_size),
+        ))
+    }
+
+    /// `lsn` moved to the next 4 GB when it lies in the part never used up to 9.2.
+    #[must_use]
+    pub fn skip_unused(&self, lsn: XLogRecPtr) -> XLogRecPtr {
+        if u64::from(lsn.low()) >= self.log_size {
+            XLogRecPtr::from_halves(lsn.high().saturating_add(1), 0)
+        } else {
+            lsn
+        }
+    }
+
+    /// Bytes of WAL between two positions.
+    #[must_use]
+    pub fn bytes_between(&self, from: XLogRecPtr, to: XLogRecPtr) -> u64 {
+        let linear = |lsn: XLogRecPtr| {
+            u64::from(lsn.high())
+                .saturating_mul(self.log_size)
+                .saturating_add(u64::from(lsn.low()))
+        };
+        linear(to).saturating_sub(linear(from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::version::Version;
+
+    fn geometry(major: Major) -> WalGeometry {
+        WalGeometry::of(&Layout::usual(Version::of(major).unwrap()))
+    }
+
+    #[test]
+    fn the_last_segment_of_each_4_gb_is_unused_up_to_9_2() {
+        let old = geometry(Major::V9_2);
+        let last = XLogRecPtr::parse("0/FEFFE000").unwrap();
+        assert_eq!(old.next_page(last), XLogRecPtr::parse("1/0").unwrap());
+        assert_eq!(old.segment_of(XLogRecPtr::parse("1/0").unwrap()), 255);
+        assert_eq!(
+            old.bytes_between(last, XLogRecPtr::parse("1/0").unwrap()),
+            8192
+        );
+        let new = geometry(Major::V9_3);
+        assert_eq!(
+            new.next_page(last),
+            XLogRecPtr::parse("0/FF000000").unwrap()
+        );
+        assert_eq!(new.segment_of(XLogRecPtr::parse("1/0").unwrap()), 256);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn segments_round_trip(segno in 0_u64..1 << 32, old: bool) {
+            let g = geometry(if old { Major::V9_0 } else { Major::V15 });
+            let start = g.segment_start(segno);
+            assert_eq!(g.segment_of(start), segno);
+            assert_eq!(g.segment_offset(start), 0);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The dry run of the next start: where redo begins, how far the WAL can be read, and what
+//! replay will do to the files.
+
+pub mod reader;
+pub mod stop;
+pub mod timeline;
+pub mod walk;

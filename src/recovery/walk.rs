@@ -1,0 +1,197 @@
+//! Walks the WAL from one position to where the server would stop, segments in parallel.
+//!
+//! Each segment is read on its own, from the first record that its first page says starts
+//! there. The pieces are then joined in order: a piece counts only when it starts where the
+//! one before it ended, and names that one's last record as its predecessor. Where it does
+//! not, the segment is read again from the known position, which gives the server's own
+//! reason for stopping.
+
+use super::reader::{Position, WalContext, WalReader, WalSource};
+use super::stop::Stop;
+use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
+use crate::format::version::Major;
+use crate::format::wal::record::{Record, RecordHeader};
+use crate::format::wal::{WalGeometry, WalPageHeader};
+use rayon::prelude::*;
+
+/// Takes in the records of one piece of WAL, in order.
+pub trait WalSink: Send {
+    /// One valid record.
+    fn record(&mut self, record: &Record<'_, '_>);
+}
+
+/// How a walk ended.
+#[derive(Clone, Debug)]
+pub struct WalkEnd {
+    /// Behind the last valid record.
+    pub position: Position,
+    /// Why no further record could be read; `None` when the limit was reached.
+    pub stop: Option<Stop>,
+    /// Records read.
+    pub records: u64,
+}
+
+struct Piece<S> {
+    start: Option<XLogRecPtr>,
+    first_prev: Option<XLogRecPtr>,
+    first_page_tli: TimeLineID,
+    first_file_tli: TimeLineID,
+    sink: S,
+    records: u64,
+    position: Position,
+    stop: Option<Stop>,
+}
+
+/// Reads every record from `start` on and hands them to sinks, one per segment, absorbed in
+/// order. Records that start at or behind `limit` are not read.
+pub fn walk<S: WalSink>(
+    context: &WalContext,
+    source: &dyn WalSource,
+    start: Position,
+    limit: Option<XLogRecPtr>,
+    new_sink: &(dyn Fn() -> S + Sync),
+    absorb: &mut dyn FnMut(S, XLogSegNo),
+) -> WalkEnd {
+    let geometry = WalGeometry::of(&context.layout);
+    let batch = rayon::current_num_threads().max(1) as u64 * 2;
+    let mut position = start;
+    let mut records = 0;
+    loop {
+        let first = geometry.segment_of(normalize(context, position.next));
+        let last = limit.map_or(u64::MAX, |limit| geometry.segment_of(limit));
+        if first > last || limit.is_some_and(|limit| position.next >= limit) {
+            return WalkEnd {
+                position,
+                stop: None,
+                records,
+            };
+        }
+        let piece = |segno: XLogSegNo, from: Option<Position>| {
+            read_piece(context, source, segno, from, limit, new_sink())
+        };
+        let pieces: Vec<Piece<S>> = (first
+            ..first.saturating_add(batch).min(last.saturating_add(1)))
+            .into_par_iter()
+            .map(|segno| piece(segno, (segno == first).then_some(position)))
+            .collect();
+        for (mut found, segno) in pieces.into_iter().zip(first..) {
+            let next_segno = geometry.segment_of(normalize(context, position.next));
+            if segno != first {
+                if segno < next_segno {
+                    // One record fills the whole segment.
+                    continue;
+                }
+                let joins = found.start == Some(normalize(context, position.next))
+                    && found.first_prev == position.last
+                    && found.first_page_tli >= position.latest_page_tli
+                    && found.first_file_tli >= position.file_tli;
+                if !joins {
+                    found = piece(segno, Some(position));
+                }
+            }
+            records += found.records;
+            position = found.position;
+            absorb(found.sink, segno);
+            if found.stop.is_some() {
+                return WalkEnd {
+                    position,
+                    stop: found.stop,
+                    records,
+                };
+            }
+            if limit.is_some_and(|limit| position.next >= limit) {
+                break;
+            }
+        }
+    }
+}
+
+fn read_piece<S: WalSink>(
+    context: &WalContext,
+    source: &dyn WalSource,
+    segno: XLogSegNo,
+    from: Option<Position>,
+    limit: Option<XLogRecPtr>,
+    mut sink: S,
+) -> Piece<S> {
+    let geometry = WalGeometry::of(&context.layout);
+    let unknown = Position::at(XLogRecPtr::INVALID);
+    let mut reader = WalReader::new(context, source, from.unwrap_or(unknown));
+    let mut start = None;
+    if from.is_none() {
+        match reader.find_first_in_segment(segno) {
+            Ok(Some(lsn)) => {
+                start = Some(lsn);
+                reader = WalReader::new(context, source, Position::at(lsn));
+            }
+            // Nothing starts here, or nothing can be read: the piece will not join.
+            Ok(None) | Err(_) => {
+                let position = reader.position();
+                return Piece {
+                    start: None,
+                    first_prev: None,
+                    first_page_tli: 0,
+                    first_file_tli: 0,
+                    sink,
+                    records: 0,
+                    position,
+                    stop: None,
+                };
+            }
+        }
+    }
+    let mut first_prev = None;
+    let mut first_tlis = (0, 0);
+    let mut records = 0_u64;
+    let stop = loop {
+        let position = reader.position();
+        let next = normalize(context, position.next);
+        if geometry.segment_of(next) > segno || limit.is_some_and(|limit| next >= limit) {
+            break None;
+        }
+        match reader.read() {
+            Ok(record) => {
+                if records == 0 {
+                    first_prev = Some(record.header.xl_prev);
+                }
+                sink.record(&record);
+            }
+            Err(stop) => break Some(stop),
+        }
+        if records == 0 {
+            let position = reader.position();
+            first_tlis = (position.latest_page_tli, position.file_tli);
+        }
+        records += 1;
+    };
+    Piece {
+        start,
+        first_prev,
+        first_page_tli: first_tlis.0,
+        first_file_tli: first_tlis.1,
+        sink,
+        records,
+        position: reader.position(),
+        stop,
+    }
+}
+
+/// Where the record after `next` really starts: behind the header when `next` is a page
+/// boundary, and up to 9.2 on the next page when a record's header does not fit on this one.
+#[must_use]
+pub fn normalize(context: &WalContext, next: XLogRecPtr) -> XLogRecPtr {
+    let geometry = WalGeometry::of(&context.layout);
+    let version = context.layout.version;
+    let mut at = next;
+    let left = geometry.page_size - geometry.page_offset(at);
+    if !version.since(Major::V9_3) && left < RecordHeader::size(version) as u64 {
+        at = geometry.next_page(at);
+    }
+    at = geometry.skip_unused(at);
+    if geometry.page_offset(at) == 0 {
+        let long = geometry.segment_offset(at) == 0;
+        at.0 =
+            at.0.saturating_add(u64::from(WalPageHeader::size(version, long)));
+    }
+    at
+}

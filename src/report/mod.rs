@@ -1,0 +1,199 @@
+//! The finished report as data, and its printers.
+
+use crate::finding::Findings;
+use crate::format::types::{
+    BlockNumber, FullTransactionId, MultiXactId, Oid, RelFileLocator, TimeLineID, TimestampTz,
+    TransactionId, XLogRecPtr,
+};
+use crate::verdict::Verdict;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Everything that `pgautopsy check` found out.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was looked at.
+    pub examined: Examined,
+    /// The cluster's identity and counters; `None` when `pg_control` says nothing.
+    pub cluster: Option<ClusterSummary>,
+    /// The WAL; `None` when none could be read.
+    pub wal: Option<WalSummary>,
+    /// What to tell the operator.
+    pub verdict: Verdict,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Every relation of which a file was read, by database, schema and name.
+    pub relations: Vec<RelationSummary>,
+}
+
+/// How much was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Examined {
+    /// The data directory as the user named it.
+    pub data_directory: String,
+    /// The folders that WAL was read from.
+    pub wal_directories: Vec<String>,
+    /// Files read.
+    pub files: u64,
+    /// Bytes of relation files read.
+    pub bytes: u64,
+    /// Blocks of relations.
+    pub blocks: u64,
+    /// Bytes of valid WAL.
+    pub wal_bytes: u64,
+    /// Heap tuples looked at.
+    pub tuples: u64,
+    /// What could not be read, with the reason, by path.
+    pub not_examined: Vec<NotExamined>,
+}
+
+/// One part of the evidence that was not looked at.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub struct NotExamined {
+    /// Path below the data directory.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What `pg_control` and `PG_VERSION` say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterSummary {
+    /// As `PG_VERSION` spells it.
+    pub major: String,
+    /// The system identifier.
+    pub system_identifier: u64,
+    /// In `pg_controldata`'s words.
+    pub state: String,
+    /// `checkPoint`.
+    pub checkpoint_lsn: XLogRecPtr,
+    /// `checkPointCopy.redo`.
+    pub redo_lsn: XLogRecPtr,
+    /// `checkPointCopy.ThisTimeLineID`.
+    pub timeline: TimeLineID,
+    /// Next transaction at the checkpoint.
+    pub next_xid: FullTransactionId,
+    /// Oldest transaction that may still be asked about.
+    pub oldest_xid: TransactionId,
+    /// Next multixact at the checkpoint.
+    pub next_multixact: MultiXactId,
+    /// Oldest multixact; none before 9.3.
+    pub oldest_multixact: Option<MultiXactId>,
+    /// `BLCKSZ`.
+    pub block_size: u32,
+    /// Bytes of a WAL segment.
+    pub wal_segment_size: u32,
+    /// Whether pages carry checksums; `None` before 9.3.
+    pub data_checksums: Option<bool>,
+    /// Whether `pg_control`'s CRC fits.
+    pub control_crc_ok: bool,
+}
+
+/// Why the WAL ends where it ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopKind {
+    /// Writing ended there.
+    EndOfWal,
+    /// A record or page is damaged: valid WAL follows.
+    Damage,
+    /// A segment file is not there although later ones are.
+    MissingSegment,
+}
+
+/// The WAL from the redo point on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WalSummary {
+    /// Oldest position from which records can be read.
+    pub first_lsn: Option<XLogRecPtr>,
+    /// Where redo begins.
+    pub redo_lsn: Option<XLogRecPtr>,
+    /// End of the last valid record.
+    pub end_lsn: Option<XLogRecPtr>,
+    /// Start of the last valid record.
+    pub last_record_lsn: Option<XLogRecPtr>,
+    /// The server's message; `None` when it says nothing.
+    pub stop_reason: Option<String>,
+    /// What kind of end it is.
+    pub stop_kind: StopKind,
+    /// Records from the redo point on.
+    pub records: u64,
+    /// Bytes from the redo point on.
+    pub redo_bytes: u64,
+    /// Segments from the redo point on.
+    pub redo_segments: u64,
+    /// Records by resource manager, in the order of their ids.
+    pub by_rmgr: Vec<(String, u64)>,
+    /// Commits from the redo point on.
+    pub commits: u64,
+    /// Time of the first commit.
+    pub first_commit: Option<TimestampTz>,
+    /// Time of the last commit.
+    pub last_commit: Option<TimestampTz>,
+    /// Next transaction after replay.
+    pub next_xid: FullTransactionId,
+}
+
+/// The names of a relation, read from the catalogs on disk.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RelationName {
+    /// Database; `None` for shared relations, and when `pg_database` does not tell.
+    pub database: Option<String>,
+    /// Schema.
+    pub schema: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// `pg_class.relkind` as a word: `table`, `index`, `sequence`, `TOAST table`, …
+    pub kind: Option<&'static str>,
+    /// `pg_class.oid`.
+    pub oid: Option<Oid>,
+}
+
+/// One relation and what of it can be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RelationSummary {
+    /// Its names.
+    pub name: RelationName,
+    /// Its files.
+    pub locator: RelFileLocator,
+    /// Path of the first file of the main fork.
+    pub path: String,
+    /// Blocks of the main fork on disk.
+    pub blocks: BlockNumber,
+    /// Heap tuples looked at; 0 for other kinds.
+    pub tuples: u64,
+    /// Rows that a query would return from what is on disk now.
+    pub rows: u64,
+    /// Tuples whose visibility cannot be decided.
+    pub unreadable_tuples: u64,
+    /// Blocks of the main fork that the server refuses to read, and replay does not mend.
+    pub unreadable_blocks: u64,
+    /// Blocks of it that replay rebuilds or that replay changes.
+    pub wal_blocks: u64,
+    /// Lasting damage by code.
+    pub damage: BTreeMap<&'static str, u64>,
+}
+
+impl RelationName {
+    /// `database.schema.name`, as far as it is known.
+    #[must_use]
+    pub fn qualified(&self) -> Option<String> {
+        let name = self.name.as_deref()?;
+        let parts = [self.database.as_deref(), self.schema.as_deref(), Some(name)];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("."))
+    }
+}
+
+impl RelationSummary {
+    /// Rows that the unreadable blocks probably held: as many a block as the readable ones
+    /// hold. An estimate.
+    #[must_use]
+    pub fn estimated_lost_rows(&self) -> u64 {
+        let readable = u64::from(self.blocks).saturating_sub(self.unreadable_blocks);
+        if readable == 0 {
+            return 0;
+        }
+        let rows = (self.rows + self.unreadable_tuples) as f64 / readable as f64;
+        (rows * self.unreadable_blocks as f64).round() as u64
+    }
+}
