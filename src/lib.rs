@@ -2,6 +2,7 @@
 pub mod checks;
 pub mod finding;
 pub mod format;
+pub mod pgdata;
 pub mod recovery;
 pub mod report;
 pub mod verdict;

@@ -1,8 +1,13 @@
-//! A page whose checksum does not fit its content.
+//! Page checksum does not match.
 
 check! {
     /// ## What it means
-    /// The checksum stored in the page header (`pd_checksum`) is not the one that the page's
-    /// bytes and its block number give.
+    /// Page checksum does not match.
+    ///
+    /// ## How it is decided
+    ///
+    /// ## What else may cause it
+    ///
+    /// ## What to do
     "page-checksum-mismatch" Damage Page: "page checksum does not match"
 }

@@ -1,0 +1,404 @@
+//! What replay of the WAL will do: which pages it makes anew, which files it drops, how far
+//! the counters go, and which transactions end in it.
+
+use super::walk::WalSink;
+use crate::format::checkpoint::CheckPoint;
+use crate::format::types::{
+    BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, Oid, RelFileLocator,
+    TimestampTz, TransactionId, XLogRecPtr,
+};
+use crate::format::version::Layout;
+use crate::format::wal::Record;
+use crate::format::wal::effects::{Effect, effects};
+use crate::format::wal::xact::XactEnd;
+use roaring::RoaringBitmap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What replay does to one fork of a relation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ForkPlan {
+    /// Blocks that a full-page image or an initialisation makes anew.
+    pub rebuilt: RoaringBitmap,
+    /// Blocks that replay changes, and must read from disk before anything makes them anew.
+    pub read_first: RoaringBitmap,
+    /// The fork is cut to this many blocks, at the least.
+    pub truncated_to: Option<BlockNumber>,
+}
+
+/// The counters that WAL moves on (`varsup.c`, `multixact.c`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Next transaction.
+    pub next_xid: FullTransactionId,
+    /// Oldest transaction that may still be asked about.
+    pub oldest_xid: TransactionId,
+    /// Next multixact.
+    pub next_multi: MultiXactId,
+    /// Where the next multixact's members go.
+    pub next_multi_offset: MultiXactOffset,
+    /// Oldest multixact that may still be asked about; unknown before 9.3.
+    pub oldest_multi: Option<MultiXactId>,
+    /// Next object identifier.
+    pub next_oid: Oid,
+}
+
+impl Counters {
+    /// As a checkpoint has them.
+    #[must_use]
+    pub fn of(check_point: &CheckPoint) -> Self {
+        Self {
+            next_xid: check_point.next_full_xid,
+            oldest_xid: check_point.oldest_xid,
+            next_multi: check_point.next_multi,
+            next_multi_offset: check_point.next_multi_offset,
+            oldest_multi: check_point.oldest_multi,
+            next_oid: check_point.next_oid,
+        }
+    }
+}
+
+/// One step that moves the counters. Pieces of WAL are read in parallel and know no epoch,
+/// so each keeps its steps until they are taken in order.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The newest transaction number of a run of records.
+    Xid(TransactionId),
+    Multi(MultiXactId, MultiXactOffset),
+    OldestMulti(MultiXactId),
+    OldestXid(TransactionId),
+    Oid(Oid),
+    Shutdown(Counters),
+    Online(Counters),
+}
+
+/// What a recovery does, or a piece of one.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    layout: Layout,
+    /// Records by resource manager id: 256 counts.
+    pub by_rmgr: Vec<u64>,
+    /// What happens to relations' blocks.
+    pub forks: FxHashMap<(RelFileLocator, ForkNumber), ForkPlan>,
+    /// Relations whose files replay removes, and does not make again.
+    pub dropped: FxHashSet<RelFileLocator>,
+    /// Relations whose files replay makes.
+    pub created: FxHashSet<RelFileLocator>,
+    /// Databases whose folders replay removes, as database and tablespace.
+    pub dropped_databases: BTreeSet<(Oid, Oid)>,
+    /// Databases whose folders replay makes from copies, as database and tablespace.
+    pub copied_databases: BTreeSet<(Oid, Oid)>,
+    /// Tablespaces that replay removes.
+    pub dropped_tablespaces: BTreeSet<Oid>,
+    /// Tablespaces that replay makes.
+    pub created_tablespaces: BTreeSet<Oid>,
+    /// Commit log pages that replay zeroes before it fills them.
+    pub zeroed_clog: BTreeSet<u64>,
+    /// Pages of multixact offsets that replay zeroes.
+    pub zeroed_offsets: BTreeSet<u64>,
+    /// Pages of multixact members that replay zeroes.
+    pub zeroed_members: BTreeSet<u64>,
+    /// Transactions that commit, subtransactions included.
+    pub committed: RoaringBitmap,
+    /// Transactions that abort, subtransactions included.
+    pub aborted: RoaringBitmap,
+    /// Commit records.
+    pub commits: u64,
+    /// Time of the first commit.
+    pub first_commit: Option<TimestampTz>,
+    /// Time of the last commit.
+    pub last_commit: Option<TimestampTz>,
+    /// Time of the last commit or abort (`xlogrecovery.c: GetLatestXTime`).
+    pub last_completed: Option<TimestampTz>,
+    /// Relation maps that replay writes, by database (0: `global/`).
+    pub relation_maps: BTreeMap<Oid, Vec<u8>>,
+    /// Redo points of the base backups whose end is passed.
+    pub backup_ends: Vec<XLogRecPtr>,
+    /// Where redo of a record cannot be foreseen.
+    pub unclear: Option<(XLogRecPtr, crate::format::Malformed)>,
+    /// The counters after replay, once the steps are taken.
+    pub counters: Counters,
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Nothing yet, from the counters of a checkpoint.
+    #[must_use]
+    pub fn new(layout: Layout, counters: Counters) -> Self {
+        Self {
+            layout,
+            by_rmgr: vec![0; 256],
+            forks: FxHashMap::default(),
+            dropped: FxHashSet::default(),
+            created: FxHashSet::default(),
+            dropped_databases: BTreeSet::new(),
+            copied_databases: BTreeSet::new(),
+            dropped_tablespaces: BTreeSet::new(),
+            created_tablespaces: BTreeSet::new(),
+            zeroed_clog: BTreeSet::new(),
+            zeroed_offsets: BTreeSet::new(),
+            zeroed_members: BTreeSet::new(),
+            committed: RoaringBitmap::new(),
+            aborted: RoaringBitmap::new(),
+            commits: 0,
+            first_commit: None,
+            last_commit: None,
+            last_completed: None,
+            relation_maps: BTreeMap::new(),
+            backup_ends: Vec::new(),
+            unclear: None,
+            counters,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Whether replay makes a block anew, or takes its file away, without reading the block.
+    #[must_use]
+    pub fn heals(&self, locator: RelFileLocator, fork: ForkNumber, blkno: BlockNumber) -> bool {
+        if self.removes(locator) {
+            return true;
+        }
+        self.forks.get(&(locator, fork)).is_some_and(|plan| {
+            let cut = plan.truncated_to.is_some_and(|blocks| blkno >= blocks);
+            (plan.rebuilt.contains(blkno) || cut) && !plan.read_first.contains(blkno)
+        })
+    }
+
+    /// Whether replay removes a relation's files, or copies another database's over them.
+    #[must_use]
+    pub fn removes(&self, locator: RelFileLocator) -> bool {
+        let database = (locator.db_oid, locator.spc_oid);
+        self.dropped.contains(&locator)
+            || self.dropped_databases.contains(&database)
+            || self.copied_databases.contains(&database)
+            || self.dropped_tablespaces.contains(&locator.spc_oid)
+    }
+
+    /// Blocks of a fork that replay changes or makes anew.
+    #[must_use]
+    pub fn changed_blocks(&self, locator: RelFileLocator, fork: ForkNumber) -> u64 {
+        self.forks
+            .get(&(locator, fork))
+            .map_or(0, |plan| plan.rebuilt.union_len(&plan.read_first))
+    }
+
+    /// Takes in the next piece of WAL.
+    pub fn absorb(&mut self, piece: Self) {
+        for (mine, more) in self.by_rmgr.iter_mut().zip(piece.by_rmgr) {
+            *mine += more;
+        }
+        for (key, more) in piece.forks {
+            let plan = self.forks.entry(key).or_default();
+            plan.read_first |= more.read_first - &plan.rebuilt;
+            plan.rebuilt |= more.rebuilt;
+            plan.truncated_to = least(plan.truncated_to, more.truncated_to);
+        }
+        for locator in &piece.created {
+            self.dropped.remove(locator);
+        }
+        self.dropped.extend(piece.dropped);
+        self.created.extend(piece.created);
+        self.dropped_databases.extend(piece.dropped_databases);
+        self.copied_databases.extend(piece.copied_databases);
+        self.dropped_tablespaces.extend(piece.dropped_tablespaces);
+        self.created_tablespaces.extend(piece.created_tablespaces);
+        self.zeroed_clog.extend(piece.zeroed_clog);
+        self.zeroed_offsets.extend(piece.zeroed_offsets);
+        self.zeroed_members.extend(piece.zeroed_members);
+        self.committed |= piece.committed;
+        self.aborted |= piece.aborted;
+        self.commits += piece.commits;
+        self.first_commit = self.first_commit.or(piece.first_commit);
+        self.last_commit = piece.last_commit.or(self.last_commit);
+        self.last_completed = piece.last_completed.or(self.last_completed);
+        self.relation_maps.extend(piece.relation_maps);
+        self.backup_ends.extend(piece.backup_ends);
+        self.unclear = self.unclear.or(piece.unclear);
+        for step in piece.steps {
+            self.counters.take(step);
+        }
+    }
+
+    fn fork(&mut self, locator: RelFileLocator, fork: ForkNumber) -> &mut ForkPlan {
+        self.forks.entry((locator, fork)).or_default()
+    }
+
+    fn xid(&mut self, xid: TransactionId) {
+        if let Some(Step::Xid(newest)) = self.steps.last_mut() {
+            if newest.precedes(xid) {
+                *newest = xid;
+            }
+        } else {
+            self.steps.push(Step::Xid(xid));
+        }
+    }
+
+    fn ended(&mut self, end: &XactEnd<'_>, committed: bool) {
+        self.last_completed = Some(end.xact_time);
+        for xid in end.subxacts.iter().chain([end.xid]) {
+            self.xid(xid);
+            if committed {
+                self.committed.insert(xid.0);
+            } else {
+                self.aborted.insert(xid.0);
+            }
+        }
+        if committed {
+            self.commits += 1;
+            self.first_commit = self.first_commit.or(Some(end.xact_time));
+            self.last_commit = Some(end.xact_time);
+        }
+    }
+
+    fn take(&mut self, lsn: XLogRecPtr, effect: Effect<'_>) {
+        match effect {
+            Effect::Rebuilds { locator, fork, blkno, .. } => {
+                self.fork(locator, fork).rebuilt.insert(blkno);
+            }
+            Effect::Touches { locator, fork, blkno } => {
+                let plan = self.fork(locator, fork);
+                if !plan.rebuilt.contains(blkno) {
+                    plan.read_first.insert(blkno);
+                }
+            }
+            Effect::CreatesFile { locator, .. } => {
+                self.dropped.remove(&locator);
+                self.created.insert(locator);
+            }
+            Effect::DropsRelation(locator) => {
+                self.dropped.insert(locator);
+            }
+            Effect::Truncates { locator, fork, to_blocks } => {
+                let plan = self.fork(locator, fork);
+                plan.truncated_to = least(plan.truncated_to, Some(to_blocks));
+            }
+            Effect::CopiesDatabase { db, ts, .. } => {
+                self.copied_databases.insert((db, ts));
+            }
+            Effect::DropsDatabase { db, ts } => {
+                self.dropped_databases.insert((db, ts));
+            }
+            Effect::DropsTablespace(ts) => {
+                self.dropped_tablespaces.insert(ts);
+            }
+            Effect::CreatesTablespace { ts, .. } => {
+                self.created_tablespaces.insert(ts);
+            }
+            Effect::ZeroesClogPage(page) => {
+                self.zeroed_clog.insert(page);
+            }
+            Effect::TruncatesClog { oldest, .. } => {
+                if let Some((xid, _)) = oldest {
+                    self.steps.push(Step::OldestXid(xid));
+                }
+            }
+            Effect::ZeroesMultiOffsetPage(page) => {
+                self.zeroed_offsets.insert(page);
+            }
+            Effect::ZeroesMultiMemberPage(page) => {
+                self.zeroed_members.insert(page);
+            }
+            Effect::CreatesMulti { mid, offset, members } => {
+                let behind = offset.saturating_add(members.len() as u64);
+                self.steps.push(Step::Multi(mid.wrapping_add(1).max(1), behind));
+                for (xid, _) in members.iter() {
+                    self.xid(xid);
+                }
+            }
+            Effect::TruncatesMulti { oldest_multi, .. } => {
+                self.steps.push(Step::OldestMulti(oldest_multi));
+            }
+            Effect::AdvancesXid(xid) => self.xid(xid),
+            Effect::NextOid(oid) => self.steps.push(Step::Oid(oid)),
+            Effect::Commits(end) => self.ended(&end, true),
+            Effect::Aborts(end) => self.ended(&end, false),
+            Effect::Prepares { xid, .. } => self.xid(xid),
+            Effect::Checkpoint { shutdown, bytes } => {
+                if let Ok(point) = CheckPoint::parse(self.layout.version, bytes) {
+                    let counters = Counters::of(&point);
+                    self.steps.push(if shutdown {
+                        Step::Shutdown(counters)
+                    } else {
+                        Step::Online(counters)
+                    });
+                }
+            }
+            Effect::UpdatesRelMap { db, bytes, .. } => {
+                self.relation_maps.insert(db, bytes.to_vec());
+            }
+            Effect::BackupEnd(redo) => self.backup_ends.push(redo),
+            Effect::Unclear(malformed) => {
+                self.unclear = self.unclear.or(Some((lsn, malformed)));
+            }
+            Effect::ClearsVm { .. }
+            | Effect::CreatesDatabase { .. }
+            | Effect::ZeroesCommitTsPage(_)
+            | Effect::TruncatesCommitTs { .. }
+            | Effect::SetsCommitTs { .. }
+            | Effect::FinishesPrepared(_)
+            | Effect::ParameterChange(_)
+            | Effect::FullPageWrites(_)
+            | Effect::RestorePoint { .. }
+            | Effect::EndOfRecovery { .. }
+            | Effect::OverwritesContrecord(_) => {}
+        }
+    }
+}
+
+impl WalSink for Plan {
+    fn record(&mut self, record: &Record<'_, '_>) {
+        self.by_rmgr[usize::from(record.header.xl_rmid)] += 1;
+        let layout = self.layout;
+        effects(layout, record, &mut |effect| self.take(record.lsn, effect));
+    }
+}
+
+impl Counters {
+    /// `xlog.c: xlog_redo`, `multixact.c: multixact_redo`, `varsup.c`.
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Xid(xid) => self.next_xid.advance_past(xid),
+            Step::Multi(next, offset) => {
+                if precedes(self.next_multi, next) {
+                    self.next_multi = next;
+                }
+                self.next_multi_offset = self.next_multi_offset.max(offset);
+            }
+            Step::OldestMulti(oldest) => {
+                if self.oldest_multi.is_some_and(|known| precedes(known, oldest)) {
+                    self.oldest_multi = Some(oldest);
+                }
+            }
+            Step::OldestXid(oldest) => self.oldest_xid = oldest,
+            Step::Oid(oid) => self.next_oid = oid,
+            Step::Shutdown(counters) => *self = counters,
+            Step::Online(point) => {
+                self.next_xid = self.next_xid.max(point.next_xid);
+                if precedes(self.next_multi, point.next_multi) {
+                    self.next_multi = point.next_multi;
+                }
+                self.next_multi_offset = self.next_multi_offset.max(point.next_multi_offset);
+                if self.oldest_xid.precedes(point.oldest_xid) {
+                    self.oldest_xid = point.oldest_xid;
+                }
+                if let (Some(known), Some(new)) = (self.oldest_multi, point.oldest_multi)
+                    && precedes(known, new)
+                {
+                    self.oldest_multi = Some(new);
+                }
+            }
+        }
+    }
+}
+
+/// `multixact.c: MultiXactIdPrecedes`.
+fn precedes(a: MultiXactId, b: MultiXactId) -> bool {
+    a.wrapping_sub(b) >= 0x8000_0000
+}
+
+fn least(a: Option<BlockNumber>, b: Option<BlockNumber>) -> Option<BlockNumber> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,100 @@
+//! The relations' files, put together from their segments.
+
+use crate::format::types::{BlockNumber, ForkNumber, RelFileLocator};
+use crate::format::version::{Layout, Version};
+use crate::pgdata::{Evidence, FileId, FileKind};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// All segments of one fork of one relation.
+#[derive(Clone, Debug)]
+pub struct ForkFiles {
+    /// The relation.
+    pub locator: RelFileLocator,
+    /// The fork.
+    pub fork: ForkNumber,
+    /// Path of the first segment, whether or not it is there.
+    pub path: Arc<str>,
+    /// The segments: number to file and bytes.
+    pub segments: BTreeMap<u32, (FileId, u64)>,
+    /// A temporary relation of a backend; the next start removes it.
+    pub temporary: bool,
+    /// A fork of an unlogged relation, which recovery after a crash resets.
+    pub unlogged: bool,
+}
+
+impl ForkFiles {
+    /// Path of one segment.
+    #[must_use]
+    pub fn segment_path(&self, segment: u32) -> Arc<str> {
+        if segment == 0 {
+            self.path.clone()
+        } else {
+            Arc::from(format!("{}.{segment}", self.path))
+        }
+    }
+
+    /// Blocks up to the end of the last segment that has any; missing ones count as full.
+    #[must_use]
+    pub fn blocks(&self, layout: &Layout) -> BlockNumber {
+        let blcksz = u64::from(layout.blcksz);
+        let end = self
+            .segments
+            .iter()
+            .filter(|(_, (_, size))| *size > 0)
+            .map(|(number, (_, size))| {
+                u64::from(*number) * u64::from(layout.relseg_size) + size.div_ceil(blcksz)
+            })
+            .max()
+            .unwrap_or(0);
+        BlockNumber::try_from(end).unwrap_or(BlockNumber::MAX)
+    }
+}
+
+/// Every fork in the evidence that belongs to the cluster's version, by relation and fork.
+#[must_use]
+pub fn list(evidence: &Evidence, version: Option<&'static Version>) -> Vec<ForkFiles> {
+    let tablespace_dir = version.map(Version::tablespace_dir);
+    let mut forks: BTreeMap<(bool, u32, RelFileLocator, ForkNumber), ForkFiles> = BTreeMap::new();
+    for (id, entry) in evidence.iter() {
+        let FileKind::Relation(file) = entry.kind else { continue };
+        let other_version = match (entry.tablespace_version_dir(), &tablespace_dir) {
+            (Some(found), Some(own)) => found != own,
+            _ => false,
+        };
+        if other_version || entry.archive.is_some() {
+            continue;
+        }
+        let key = (
+            file.temp_backend.is_some(),
+            file.temp_backend.unwrap_or(0),
+            file.locator,
+            file.fork,
+        );
+        let path = match entry.path.rsplit_once('.') {
+            Some((base, _)) if file.segment > 0 => base,
+            _ => entry.path.as_str(),
+        };
+        let fork = forks.entry(key).or_insert_with(|| ForkFiles {
+            locator: file.locator,
+            fork: file.fork,
+            path: Arc::from(path),
+            segments: BTreeMap::new(),
+            temporary: file.temp_backend.is_some(),
+            unlogged: false,
+        });
+        fork.segments.insert(file.segment, (id, entry.size));
+    }
+    let unlogged: HashSet<RelFileLocator> = forks
+        .values()
+        .filter(|f| f.fork == ForkNumber::Init)
+        .map(|f| f.locator)
+        .collect();
+    forks
+        .into_values()
+        .map(|mut fork| {
+            fork.unlogged = unlogged.contains(&fork.locator) && fork.fork != ForkNumber::Init;
+            fork
+        })
+        .collect()
+}

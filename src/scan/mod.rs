@@ -1,0 +1,200 @@
+//! The parallel driver: each block is read once and parsed once, and handed to the checks.
+//!
+//! Threads share nothing while they work. Each keeps a [`Tally`]; the tallies are merged in
+//! the end, and what they keep does not depend on who saw what first.
+
+pub mod forks;
+pub mod page;
+pub mod tally;
+mod rows;
+
+use crate::checks;
+use crate::cluster::xact::XactLog;
+use crate::finding::Recovery;
+use crate::format::index;
+use crate::format::page::{PageHeader, is_zeroed};
+use crate::format::types::{
+    BlockNumber, ForkNumber, FullTransactionId, MultiXactId, TransactionId, XLogRecPtr,
+};
+use crate::format::version::Layout;
+use crate::pgdata::{Chunk, Evidence, FileId};
+use crate::recovery::plan::Plan;
+use forks::ForkFiles;
+use page::{HeapView, PageView};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tally::{ForkTally, Tally};
+
+/// The transactions and multixacts that can stand in tuples, once replay is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Horizons {
+    /// Next transaction.
+    pub next_xid: FullTransactionId,
+    /// Oldest transaction that may still be asked about.
+    pub oldest_xid: TransactionId,
+    /// Next multixact.
+    pub next_multi: MultiXactId,
+    /// Oldest multixact; unknown before 9.3.
+    pub oldest_multi: Option<MultiXactId>,
+}
+
+/// What replay does, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub enum Replay<'a> {
+    /// The server was shut down cleanly: nothing is replayed.
+    None,
+    /// This.
+    Plan(&'a Plan),
+    /// The WAL that would tell cannot be read.
+    Unknown,
+}
+
+/// What the scan must know of the cluster.
+pub struct ScanContext<'a> {
+    /// Version and sizes.
+    pub layout: Layout,
+    /// Whether pages carry checksums that hold.
+    pub checksums: bool,
+    /// Whether to look at checksums alone, as `pg_checksums` does.
+    pub only_checksums: bool,
+    /// The valid transactions, when `pg_control` tells.
+    pub horizons: Option<Horizons>,
+    /// What replay does.
+    pub replay: Replay<'a>,
+    /// End of all WAL, when it is known.
+    pub wal_end: Option<XLogRecPtr>,
+    /// The commit log.
+    pub xacts: Option<&'a XactLog<'a>>,
+    /// Findings kept of each group.
+    pub max_findings: usize,
+}
+
+impl ScanContext<'_> {
+    /// What the next start makes of a damaged block.
+    #[must_use]
+    pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
+        // postmaster.c: RemovePgTempFiles.
+        if fork.temporary {
+            return Recovery::Heals;
+        }
+        match self.replay {
+            Replay::None => Recovery::Persists,
+            // reinit.c: ResetUnloggedRelations runs after every crash.
+            _ if fork.unlogged => Recovery::Heals,
+            Replay::Unknown => Recovery::Unknown,
+            Replay::Plan(plan) if plan.heals(fork.locator, fork.fork, blkno) => Recovery::Heals,
+            Replay::Plan(_) => Recovery::Persists,
+        }
+    }
+}
+
+/// Reads all blocks of `forks` and hands them to the checks. `advanced` is told of the bytes
+/// as they are read.
+pub fn scan(
+    evidence: &Evidence,
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    advanced: &(dyn Fn(u64) + Sync),
+) -> Tally {
+    let mut by_file: HashMap<FileId, (usize, u32)> = HashMap::new();
+    let mut files = Vec::new();
+    for (number, fork) in forks.iter().enumerate() {
+        for (segment, (file, _)) in &fork.segments {
+            by_file.insert(*file, (number, *segment));
+            files.push(*file);
+        }
+    }
+    let new_tally = || Tally::new(&context.layout, context.max_findings);
+    let tallies: Vec<Mutex<Tally>> =
+        (0..=rayon::current_num_threads()).map(|_| Mutex::new(new_tally())).collect();
+    evidence.scan(&files, context.layout.blcksz, &|chunk: Chunk<'_>| {
+        let Some(&(number, segment)) = by_file.get(&chunk.file) else { return };
+        // Every thread of the pool has a tally of its own; the last is for any other.
+        let mine = rayon::current_thread_index().unwrap_or(tallies.len() - 1);
+        let mut tally = tallies[mine.min(tallies.len() - 1)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        scan_chunk(context, &forks[number], number, segment, &chunk, &mut tally);
+        drop(tally);
+        advanced(chunk.bytes.len() as u64);
+    });
+    let mut whole = new_tally();
+    for tally in tallies {
+        whole.merge(tally.into_inner().unwrap_or_else(PoisonError::into_inner));
+    }
+    whole
+}
+
+fn scan_chunk(
+    context: &ScanContext<'_>,
+    fork: &ForkFiles,
+    number: usize,
+    segment: u32,
+    chunk: &Chunk<'_>,
+    tally: &mut Tally,
+) {
+    let blcksz = context.layout.blcksz as usize;
+    tally.fork = number;
+    tally.chunk = ForkTally::default();
+    let first = u64::from(segment) * u64::from(context.layout.relseg_size)
+        + chunk.file_offset / blcksz as u64;
+    for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
+        // A fork has fewer than 2^32 blocks; what lies beyond cannot be addressed.
+        let Ok(blkno) = BlockNumber::try_from(blkno) else { break };
+        scan_page(context, fork, segment, blkno, page, tally);
+    }
+    let counts = std::mem::take(&mut tally.chunk);
+    tally.forks.entry(number).or_default().merge(counts);
+}
+
+fn scan_page(
+    context: &ScanContext<'_>,
+    fork: &ForkFiles,
+    segment: u32,
+    blkno: BlockNumber,
+    page: &[u8],
+    tally: &mut Tally,
+) {
+    tally.chunk.blocks += 1;
+    let Ok(header) = PageHeader::parse(page) else { return };
+    let view = PageView { context, fork, segment, blkno, page, header };
+    if header.is_new() && is_zeroed(page) {
+        tally.chunk.zero.insert(blkno);
+        return;
+    }
+    tally.chunk.last_nonzero = Some(blkno);
+    let checksum_fits = !context.checksums
+        || header.is_new()
+        || checks::page_checksum_mismatch::run(&view, tally);
+    if context.only_checksums {
+        return;
+    }
+    let accepted = checks::page_header_invalid::run(&view, tally);
+    if !(checksum_fits && accepted) {
+        // The server gives nothing of this page out, so nothing more is said about it.
+        if view.recovery() != Recovery::Heals {
+            tally.chunk.unreadable.insert(blkno);
+        }
+        return;
+    }
+    checks::page_header_irregular::run(&view, tally);
+    checks::page_lsn_beyond_wal::run(&view, tally);
+    if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
+        return;
+    }
+    if u32::from(header.pd_special) != context.layout.blcksz {
+        checks::page_special_invalid::run(&view, tally);
+        return;
+    }
+    let mut tuples = std::mem::take(&mut tally.tuples);
+    if let Ok(heap) = tuples.read(page) {
+        let heap_view = HeapView { view, heap };
+        checks::line_pointer_invalid::run(&heap_view, tally);
+        checks::tuple_header_invalid::run(&heap_view, tally);
+        checks::xmin_out_of_range::run(&heap_view, tally);
+        checks::xmax_out_of_range::run(&heap_view, tally);
+        checks::multixact_out_of_range::run(&heap_view, tally);
+        rows::count(&heap_view, tally);
+    }
+    tally.tuples = tuples;
+}

@@ -1,0 +1,94 @@
+//! What block checks are handed: one page, read and parsed once.
+
+use super::ScanContext;
+use super::forks::ForkFiles;
+use super::tally::Tally;
+use crate::checks::Check;
+use crate::finding::{Finding, Location, Recovery};
+use crate::format::heap::HeapPage;
+use crate::format::page::PageHeader;
+use crate::format::types::{BlockNumber, OffsetNumber};
+
+/// One page of a relation, and where it lies.
+#[derive(Clone, Copy)]
+pub struct PageView<'a> {
+    /// The cluster.
+    pub context: &'a ScanContext<'a>,
+    /// The fork it belongs to.
+    pub fork: &'a ForkFiles,
+    /// Its segment of the fork.
+    pub segment: u32,
+    /// Its number within the fork.
+    pub blkno: BlockNumber,
+    /// Its bytes: `BLCKSZ` of them.
+    pub page: &'a [u8],
+    /// Its header; all zero when it is a new page.
+    pub header: PageHeader,
+}
+
+impl PageView<'_> {
+    /// Where the page begins in its file.
+    #[must_use]
+    pub fn file_offset(&self) -> u64 {
+        let in_segment = u64::from(self.blkno) % u64::from(self.context.layout.relseg_size);
+        in_segment * u64::from(self.context.layout.blcksz)
+    }
+
+    /// A location on the page.
+    #[must_use]
+    pub fn location(&self, offnum: Option<OffsetNumber>, page_offset: u64) -> Location {
+        Location {
+            path: self.fork.segment_path(self.segment),
+            block: Some(self.blkno),
+            offset_number: offnum,
+            byte_offset: Some(self.file_offset() + page_offset),
+            lsn: None,
+            relation: Some((self.fork.locator, self.fork.fork, self.segment)),
+        }
+    }
+
+    /// What replay does to the page.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        self.context.fate(self.fork, self.blkno)
+    }
+
+    /// A finding about the whole page.
+    #[must_use]
+    pub fn finding(&self, check: &'static Check, message: impl Into<String>) -> Finding {
+        Finding::new(check, self.location(None, 0), message).recovery(self.recovery())
+    }
+
+    /// A finding about one line pointer or its tuple, which begins at `page_offset`.
+    #[must_use]
+    pub fn tuple_finding(
+        &self,
+        check: &'static Check,
+        offnum: OffsetNumber,
+        page_offset: u16,
+        message: impl Into<String>,
+    ) -> Finding {
+        let location = self.location(Some(offnum), u64::from(page_offset));
+        Finding::new(check, location, message).recovery(self.recovery())
+    }
+
+    /// The path that the server's messages name: that of the fork's first segment.
+    #[must_use]
+    pub fn server_path(&self) -> &str {
+        &self.fork.path
+    }
+}
+
+/// A heap page with its tuples.
+#[derive(Clone, Copy)]
+pub struct HeapView<'a, 't> {
+    /// The page.
+    pub view: PageView<'a>,
+    /// Its tuples.
+    pub heap: HeapPage<'a, 't>,
+}
+
+/// A check of every page that the server would read.
+pub type PageCheck = fn(&PageView<'_>, &mut Tally);
+/// A check of every heap page that the server would read.
+pub type HeapCheck = fn(&HeapView<'_, '_>, &mut Tally);

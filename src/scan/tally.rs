@@ -1,0 +1,152 @@
+//! What one thread has seen; small, and merged in the end.
+
+use crate::finding::{Finding, Findings};
+use crate::format::heap::HeapTuples;
+use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator, TransactionId};
+use crate::format::version::Layout;
+use crate::cluster::xact::ClogCache;
+use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
+
+/// Counts of one fork.
+#[derive(Clone, Debug, Default)]
+pub struct ForkTally {
+    /// Blocks read.
+    pub blocks: u64,
+    /// Heap tuples.
+    pub tuples: u64,
+    /// Tuples that a query on what is on disk would return.
+    pub rows: u64,
+    /// Tuples whose visibility cannot be decided.
+    pub unreadable_tuples: u64,
+    /// Blocks that the server refuses, and replay does not mend.
+    pub unreadable: RoaringBitmap,
+    /// Blocks that replay changes or makes anew.
+    pub wal_blocks: u64,
+    /// Blocks that are zero throughout.
+    pub zero: RoaringBitmap,
+    /// The last block that is not.
+    pub last_nonzero: Option<BlockNumber>,
+}
+
+impl ForkTally {
+    /// Adds another's counts.
+    pub fn merge(&mut self, other: Self) {
+        self.blocks += other.blocks;
+        self.tuples += other.tuples;
+        self.rows += other.rows;
+        self.unreadable_tuples += other.unreadable_tuples;
+        self.unreadable |= other.unreadable;
+        self.wal_blocks += other.wal_blocks;
+        self.zero |= other.zero;
+        self.last_nonzero = self.last_nonzero.max(other.last_nonzero);
+    }
+}
+
+/// Tuples that need something of the commit log or of the multixacts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// How many.
+    pub tuples: u64,
+    /// The first of them: fork, block, line pointer.
+    pub first: (usize, BlockNumber, OffsetNumber),
+    /// Its transaction or multixact.
+    pub example: u32,
+}
+
+/// What of the SLRUs is needed and not good.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Lack {
+    /// A commit log page that is not there.
+    ClogMissing(u32),
+    /// A commit log page that is all zero although a tuple says its transaction committed.
+    ClogZeroed(u32),
+    /// A commit log segment outside the live range that a garbage xid points into.
+    ClogForeign(u32),
+    /// A page of multixact offsets that is not there.
+    OffsetsMissing(u32),
+    /// A page of multixact members that is not there.
+    MembersMissing(u32),
+}
+
+/// What one thread has seen.
+pub struct Tally {
+    /// Findings on blocks and tuples.
+    pub findings: Findings,
+    /// Counts by fork.
+    pub forks: BTreeMap<usize, ForkTally>,
+    /// Counts of the chunk in hand.
+    pub chunk: ForkTally,
+    /// The fork of the chunk in hand.
+    pub fork: usize,
+    /// What is lacking, and by which relations.
+    pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
+    /// Room for the tuples of a page.
+    pub tuples: HeapTuples,
+    /// Commit log pages read lately.
+    pub clog: ClogCache,
+}
+
+impl Tally {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(layout: &Layout, max_findings: usize) -> Self {
+        Self {
+            findings: Findings::new(max_findings),
+            forks: BTreeMap::new(),
+            chunk: ForkTally::default(),
+            fork: 0,
+            lacks: BTreeMap::new(),
+            tuples: HeapTuples::new(layout),
+            clog: ClogCache::default(),
+        }
+    }
+
+    /// Takes in a finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// One tuple lacks something.
+    pub fn lack(
+        &mut self,
+        lack: Lack,
+        relation: RelFileLocator,
+        at: (BlockNumber, OffsetNumber),
+        xid: TransactionId,
+    ) {
+        let first = (self.fork, at.0, at.1);
+        let need = Need { tuples: 1, first, example: xid.0 };
+        merge_need(&mut self.lacks, (lack, relation), need);
+    }
+
+    /// Adds another thread's.
+    pub fn merge(&mut self, other: Self) {
+        self.findings.merge(other.findings);
+        for (fork, counts) in other.forks {
+            self.forks.entry(fork).or_default().merge(counts);
+        }
+        for (key, need) in other.lacks {
+            merge_need(&mut self.lacks, key, need);
+        }
+    }
+}
+
+fn merge_need(
+    lacks: &mut BTreeMap<(Lack, RelFileLocator), Need>,
+    key: (Lack, RelFileLocator),
+    need: Need,
+) {
+    match lacks.get_mut(&key) {
+        Some(known) => {
+            known.tuples += need.tuples;
+            if need.first < known.first {
+                known.first = need.first;
+                known.example = need.example;
+            }
+        }
+        None => {
+            lacks.insert(key, need);
+        }
+    }
+}
