@@ -60,11 +60,15 @@ impl SlruFiles {
         let mut zero_pages = RoaringTreemap::new();
         let mut buf = vec![0; blcksz * PAGES_PER_SEGMENT as usize];
         for (id, entry) in evidence.iter() {
-            let FileKind::Slru { dir, segno } = entry.kind else { continue };
+            let FileKind::Slru { dir, segno } = entry.kind else {
+                continue;
+            };
             if dir != wanted || entry.archive.is_some() {
                 continue;
             }
-            let read = evidence.file(id).and_then(|file| Ok((file.read_at(&mut buf, 0)?, file)));
+            let read = evidence
+                .file(id)
+                .and_then(|file| Ok((file.read_at(&mut buf, 0)?, file)));
             let (got, file) = match read {
                 Ok(read) => read,
                 Err(error) => {
@@ -79,14 +83,29 @@ impl SlruFiles {
                 }
             }
             let pages = u32::try_from(pages).unwrap_or(0);
-            segments.insert(segno, SlruSegment { id, size: entry.size, pages, file });
+            segments.insert(
+                segno,
+                SlruSegment {
+                    id,
+                    size: entry.size,
+                    pages,
+                    file,
+                },
+            );
         }
-        Self { slru, layout: *layout, segments, zero_pages }
+        Self {
+            slru,
+            layout: *layout,
+            segments,
+            zero_pages,
+        }
     }
 
     /// The segments by number.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = (u64, &SlruSegment)> {
-        self.segments.iter().map(|(segno, segment)| (*segno, segment))
+        self.segments
+            .iter()
+            .map(|(segno, segment)| (*segno, segment))
     }
 
     /// Whether a segment is there, whole or not.
@@ -137,7 +156,10 @@ impl SlruFiles {
             }
             slot.0 = u64::MAX;
             slot.1.resize(self.layout.blcksz as usize, 0);
-            let got = segment.file.read_at(&mut slot.1, place.page_offset(&self.layout)).ok()?;
+            let got = segment
+                .file
+                .read_at(&mut slot.1, place.page_offset(&self.layout))
+                .ok()?;
             if got < slot.1.len() {
                 return None;
             }

@@ -83,7 +83,8 @@ impl<'e> XactLog<'e> {
     /// Whether replay makes a commit log page before anything reads it.
     #[must_use]
     pub fn replay_makes_clog_page(&self, page: u64) -> bool {
-        self.plan.is_some_and(|plan| plan.zeroed_clog.contains(&page))
+        self.plan
+            .is_some_and(|plan| plan.zeroed_clog.contains(&page))
     }
 
     /// Whether a commit log page on disk is all zero, and replay does not make it anew.
@@ -117,7 +118,11 @@ impl<'e> XactLog<'e> {
         if self.replay_makes_clog_page(self.clog_page(xid)) {
             return XactStatus::NotCommitted;
         }
-        match self.clog.entry(cache, u64::from(xid.0)).and_then(|(at, page)| xid_status(page, at)) {
+        match self
+            .clog
+            .entry(cache, u64::from(xid.0))
+            .and_then(|(at, page)| xid_status(page, at))
+        {
             None => XactStatus::Missing,
             Some(XidStatus::Committed) => XactStatus::Committed,
             // Sub-committed: the parent's commit record, which replay would have seen, makes
@@ -140,7 +145,10 @@ impl<'e> XactLog<'e> {
         if let Some(plan) = self.plan
             && plan.multis.contains(multi)
         {
-            return plan.updaters.get(&multi).map_or(Updater::None, |xid| Updater::Xid(*xid));
+            return plan
+                .updaters
+                .get(&multi)
+                .map_or(Updater::None, |xid| Updater::Xid(*xid));
         }
         let layout = &self.layout;
         let mut offset_of = |multi: MultiXactId| {

@@ -260,10 +260,19 @@ impl Plan {
 
     fn take(&mut self, lsn: XLogRecPtr, effect: Effect<'_>) {
         match effect {
-            Effect::Rebuilds { locator, fork, blkno, .. } => {
+            Effect::Rebuilds {
+                locator,
+                fork,
+                blkno,
+                ..
+            } => {
                 self.fork(locator, fork).rebuilt.insert(blkno);
             }
-            Effect::Touches { locator, fork, blkno } => {
+            Effect::Touches {
+                locator,
+                fork,
+                blkno,
+            } => {
                 let plan = self.fork(locator, fork);
                 if !plan.rebuilt.contains(blkno) {
                     plan.read_first.insert(blkno);
@@ -276,7 +285,11 @@ impl Plan {
             Effect::DropsRelation(locator) => {
                 self.dropped.insert(locator);
             }
-            Effect::Truncates { locator, fork, to_blocks } => {
+            Effect::Truncates {
+                locator,
+                fork,
+                to_blocks,
+            } => {
                 let plan = self.fork(locator, fork);
                 plan.truncated_to = least(plan.truncated_to, Some(to_blocks));
             }
@@ -306,9 +319,14 @@ impl Plan {
             Effect::ZeroesMultiMemberPage(page) => {
                 self.zeroed_members.insert(page);
             }
-            Effect::CreatesMulti { mid, offset, members } => {
+            Effect::CreatesMulti {
+                mid,
+                offset,
+                members,
+            } => {
                 let behind = offset.saturating_add(members.len() as u64);
-                self.steps.push(Step::Multi(mid.wrapping_add(1).max(1), behind));
+                self.steps
+                    .push(Step::Multi(mid.wrapping_add(1).max(1), behind));
                 self.multis.insert(mid);
                 members.xids().for_each(|xid| self.xid(xid));
                 if let Some(updater) = members.updater() {
@@ -375,7 +393,10 @@ impl Counters {
                 self.next_multi_offset = self.next_multi_offset.max(offset);
             }
             Step::OldestMulti(oldest) => {
-                if self.oldest_multi.is_some_and(|known| precedes(known, oldest)) {
+                if self
+                    .oldest_multi
+                    .is_some_and(|known| precedes(known, oldest))
+                {
                     self.oldest_multi = Some(oldest);
                 }
             }

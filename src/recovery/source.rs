@@ -37,14 +37,22 @@ impl<'e> EvidenceWal<'e> {
             .collect();
         ranked.sort_by_key(|(rank, _, id)| (*rank, *id));
         for (_, name, id) in ranked {
-            segments.entry((name.tli, segno(&geometry, &name))).or_insert(id);
+            segments
+                .entry((name.tli, segno(&geometry, &name)))
+                .or_insert(id);
         }
-        Self { evidence, geometry, segments }
+        Self {
+            evidence,
+            geometry,
+            segments,
+        }
     }
 
     /// Every segment, by timeline and number.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = (TimeLineID, XLogSegNo, FileId)> {
-        self.segments.iter().map(|((tli, segno), id)| (*tli, *segno, *id))
+        self.segments
+            .iter()
+            .map(|((tli, segno), id)| (*tli, *segno, *id))
     }
 
     /// Whether there is a file of a segment.
@@ -71,7 +79,8 @@ impl WalSource for EvidenceWal<'_> {
         match self.evidence.file(id) {
             Ok(file) => Some(Box::new(file)),
             Err(error) => {
-                self.evidence.record_not_examined(id, None, error.to_string());
+                self.evidence
+                    .record_not_examined(id, None, error.to_string());
                 None
             }
         }

@@ -5,8 +5,8 @@
 
 pub mod forks;
 pub mod page;
-pub mod tally;
 mod rows;
+pub mod tally;
 
 use crate::checks;
 use crate::cluster::xact::XactLog;
@@ -80,7 +80,11 @@ impl Horizons {
         }
         let next = self.next_xid.xid();
         let never = self.next_xid.epoch() == 0 && xid.0 >= next.0 || !xid.precedes(next);
-        Some(if never { OutOfRange::NeverAssigned } else { OutOfRange::BeforeOldest })
+        Some(if never {
+            OutOfRange::NeverAssigned
+        } else {
+            OutOfRange::BeforeOldest
+        })
     }
 
     /// Whether a tuple may carry a multixact.
@@ -178,10 +182,13 @@ pub fn scan(
         }
     }
     let new_tally = || Tally::new(&context.layout, context.max_findings);
-    let tallies: Vec<Mutex<Tally>> =
-        (0..=rayon::current_num_threads()).map(|_| Mutex::new(new_tally())).collect();
+    let tallies: Vec<Mutex<Tally>> = (0..=rayon::current_num_threads())
+        .map(|_| Mutex::new(new_tally()))
+        .collect();
     evidence.scan(&files, context.layout.blcksz, &|chunk: Chunk<'_>| {
-        let Some(&(number, segment)) = by_file.get(&chunk.file) else { return };
+        let Some(&(number, segment)) = by_file.get(&chunk.file) else {
+            return;
+        };
         // Every thread of the pool has a tally of its own; the last is for any other.
         let mine = rayon::current_thread_index().unwrap_or(tallies.len() - 1);
         let mut tally = tallies[mine.min(tallies.len() - 1)]
@@ -213,7 +220,9 @@ fn scan_chunk(
         + chunk.file_offset / blcksz as u64;
     for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
         // A fork has fewer than 2^32 blocks; what lies beyond cannot be addressed.
-        let Ok(blkno) = BlockNumber::try_from(blkno) else { break };
+        let Ok(blkno) = BlockNumber::try_from(blkno) else {
+            break;
+        };
         scan_page(context, fork, segment, blkno, page, tally);
     }
     let counts = std::mem::take(&mut tally.chunk);
@@ -229,16 +238,24 @@ fn scan_page(
     tally: &mut Tally,
 ) {
     tally.chunk.blocks += 1;
-    let Ok(header) = PageHeader::parse(page) else { return };
-    let view = PageView { context, fork, segment, blkno, page, header };
+    let Ok(header) = PageHeader::parse(page) else {
+        return;
+    };
+    let view = PageView {
+        context,
+        fork,
+        segment,
+        blkno,
+        page,
+        header,
+    };
     if header.is_new() && is_zeroed(page) {
         tally.chunk.zero.insert(blkno);
         return;
     }
     tally.chunk.last_nonzero = Some(blkno);
-    let checksum_fits = !context.checksums
-        || header.is_new()
-        || checks::page_checksum_mismatch::run(&view, tally);
+    let checksum_fits =
+        !context.checksums || header.is_new() || checks::page_checksum_mismatch::run(&view, tally);
     if context.only_checksums {
         return;
     }

@@ -21,7 +21,9 @@ enum Answer {
 /// Counts tuples, rows and undecidable tuples of a page.
 pub fn count(view: &HeapView<'_, '_>, tally: &mut Tally) {
     tally.chunk.tuples += view.heap.tuples.len() as u64;
-    let Some(xacts) = view.view.context.xacts else { return };
+    let Some(xacts) = view.view.context.xacts else {
+        return;
+    };
     for tuple in view.heap.tuples {
         match is_row(view, xacts, tuple, tally) {
             Answer::Yes => tally.chunk.rows += 1,
@@ -84,7 +86,9 @@ fn deleted(
         Xmax::Deleted(_) => Answer::Yes,
         Xmax::Undecided(xid) => ask(view, xacts, tuple, xid, tally),
         Xmax::Members(multi) => {
-            let Some(horizons) = context.horizons else { return Answer::Unknown };
+            let Some(horizons) = context.horizons else {
+                return Answer::Unknown;
+            };
             if !horizons.multi_is_valid(multi) {
                 return Answer::Unknown;
             }
@@ -116,12 +120,22 @@ fn ask(
 ) -> Answer {
     let context = view.view.context;
     if !xid.is_normal() {
-        return if xid.is_valid() { Answer::Yes } else { Answer::No };
+        return if xid.is_valid() {
+            Answer::Yes
+        } else {
+            Answer::No
+        };
     }
     if context.horizons.is_some_and(|h| !h.xid_is_valid(xid)) {
         // Whatever the commit log seems to say, it is not about this tuple.
         if xacts.clog.has_page(xacts.clog_page(xid)) {
-            note(view, tuple, Lack::ForeignClogPage(xacts.clog_page(xid)), xid.0, tally);
+            note(
+                view,
+                tuple,
+                Lack::ForeignClogPage(xacts.clog_page(xid)),
+                xid.0,
+                tally,
+            );
         }
         return Answer::Unknown;
     }
@@ -129,7 +143,13 @@ fn ask(
         XactStatus::Committed => Answer::Yes,
         XactStatus::NotCommitted => Answer::No,
         XactStatus::Missing => {
-            note(view, tuple, Lack::ClogPage(xacts.clog_page(xid)), xid.0, tally);
+            note(
+                view,
+                tuple,
+                Lack::ClogPage(xacts.clog_page(xid)),
+                xid.0,
+                tally,
+            );
             Answer::Unknown
         }
     }

@@ -1,10 +1,10 @@
 //! What one thread has seen; small, and merged in the end.
 
+use crate::cluster::xact::XactCache;
 use crate::finding::{Finding, Findings};
 use crate::format::heap::HeapTuples;
 use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator};
 use crate::format::version::Layout;
-use crate::cluster::xact::XactCache;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 
@@ -117,7 +117,11 @@ impl Tally {
         example: u32,
     ) {
         let first = (self.fork, at.0, at.1);
-        let need = Need { tuples: 1, first, example };
+        let need = Need {
+            tuples: 1,
+            first,
+            example,
+        };
         merge_need(&mut self.lacks, (lack, relation), need);
     }
 

@@ -1,0 +1,4 @@
+//! The established facts: identity and counters, the SLRUs, what became of transactions.
+
+pub mod slru;
+pub mod xact;
