@@ -9,6 +9,7 @@ use pgautopsy::format::names::{RelFile, SlruNames, TwoPhaseName, WalFile};
 use pgautopsy::format::pgversion::PgVersion;
 use pgautopsy::format::relmap::RelMap;
 use pgautopsy::format::{Layout, Version};
+use pgautopsy::report::controldata::{ControlVerdict, render_control};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -318,4 +319,47 @@ fn every_backup_label_and_history_file_is_read_whole() {
         }
     }
     assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn every_pg_control_is_printed_as_pg_controldata_does() {
+    let mut seen = 0;
+    for f in FIXTURES.iter() {
+        let bytes = match f.name.as_str() {
+            "15-targz" => support::targz_file("global/pg_control"),
+            _ => f.file("pgdata/global/pg_control").to_vec(),
+        };
+        let mut out = Vec::new();
+        let verdict = render_control(&mut out, &bytes, None).unwrap();
+        assert_eq!(verdict, ControlVerdict::Good, "{}", f.name);
+        let text = String::from_utf8(out).unwrap();
+        let recorded = support::truth(&f.name, "control.txt");
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(&text), lines(&recorded), "{}", f.name);
+        seen += 1;
+    }
+    assert_eq!(seen, 54);
+}
+
+#[test]
+fn a_damaged_pg_control_is_printed_with_what_is_wrong_first() {
+    let f = FIXTURES.iter().find(|f| f.name == "15-crash").unwrap();
+    let mut bytes = f.file("pgdata/global/pg_control").to_vec();
+    bytes[16] = 9;
+    let mut out = Vec::new();
+    let verdict = render_control(&mut out, &bytes, None).unwrap();
+    assert_eq!(verdict, ControlVerdict::Damaged);
+    let text = String::from_utf8(out).unwrap();
+    let (head, table) = text.split_once("\n\n").unwrap();
+    assert!(
+        head.starts_with("The file is damaged: its CRC is "),
+        "{head}"
+    );
+    assert!(head.contains("Impossible value: state is 9, expected 1 to 6.\n"));
+    assert!(head.ends_with("  FATAL:  incorrect checksum in control file"));
+    let recorded = support::truth("15-crash", "control.txt");
+    assert_eq!(
+        table,
+        recorded.replace("in production", "unrecognized status code")
+    );
 }

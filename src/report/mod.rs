@@ -1,0 +1,3 @@
+//! Printers over finished data.
+
+pub mod controldata;
