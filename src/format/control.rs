@@ -334,7 +334,10 @@ impl ControlFile {
             ("catalog_version_no", "CATALOG_VERSION_NO"),
             self.catalog_version_no,
             v.catalog_version,
-            true,
+            // A pre-release or a fork has one of its own, but not another release's.
+            VERSIONS
+                .iter()
+                .all(|other| other.catalog_version != self.catalog_version_no),
         );
         list.build(
             ("maxAlign", "MAXALIGN"),
@@ -425,25 +428,22 @@ impl ControlFile {
         list.by_value("float8ByVal", "USE_FLOAT8_BYVAL", Some(self.float8_by_val));
         if v.since(Major::V11) && !wal_segsz_is_legal {
             let found = self.xlog_seg_size.cast_signed();
-            let refusal = if v.since(Major::V17) {
-                Refusal {
-                    severity: "ERROR",
-                    message: format!("invalid WAL segment size in control file ({found} bytes)"),
-                    detail: Some(
-                        "The WAL segment size must be a power of two between 1 MB and 1 GB."
-                            .to_owned(),
-                    ),
-                    hint: None,
-                }
-            } else {
-                Refusal::plain(
-                    "ERROR",
-                    format!(
-                        "WAL segment size must be a power of two between 1 MB and 1 GB, but the \
-                         control file specifies {found} bytes"
-                    ),
-                )
-            };
+            let bytes = if found == 1 { "byte" } else { "bytes" };
+            let mut refusal = Refusal::plain(
+                // Raised as ERROR, which ends the postmaster as FATAL.
+                "FATAL",
+                format!(
+                    "WAL segment size must be a power of two between 1 MB and 1 GB, but the \
+                     control file specifies {found} {bytes}"
+                ),
+            );
+            if v.since(Major::V17) {
+                refusal.message =
+                    format!("invalid WAL segment size in control file ({found} {bytes})");
+                refusal.detail = Some(
+                    "The WAL segment size must be a power of two between 1 MB and 1 GB.".to_owned(),
+                );
+            }
             list.0.push(Impossible {
                 field: "xlog_seg_size",
                 found: found.to_string(),
@@ -675,8 +675,8 @@ fn decide_version(
 pub enum DecidedBy {
     /// Control and catalog version are those of a release.
     ControlAndCatalog,
-    /// The control version belongs to one major only; the catalog version is unknown, as in
-    /// a pre-release or a fork.
+    /// The control version belongs to one major only; the catalog version is not that of its
+    /// release, as in a pre-release or a fork.
     ControlVersion,
     /// The CRC is good in this layout alone.
     Crc,
@@ -693,7 +693,9 @@ impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ControlAndCatalog => "control and catalog version",
-            Self::ControlVersion => "control version alone, the catalog version is unknown",
+            Self::ControlVersion => {
+                "control version alone, the catalog version is not that of its release"
+            }
             Self::Crc => "the only layout whose CRC is right, the catalog version is unknown",
             Self::PgVersion => "PG_VERSION, the version numbers in pg_control are unknown",
             Self::CatalogVersion => "catalog version alone, the control version is unknown",
@@ -1132,6 +1134,75 @@ mod tests {
                 "The database cluster was initialized with MAXALIGN 0, but the server was \
                  compiled with MAXALIGN 8."
             )
+        );
+    }
+
+    /// What PostgreSQL 15.18 said of such files.
+    #[test]
+    fn refusals_are_worded_as_the_server_words_them() {
+        let v = of(Major::V15);
+        let said = |refusal: Refusal| {
+            (
+                refusal.to_string(),
+                refusal.detail.unwrap_or_default(),
+                refusal.hint.unwrap_or_default(),
+            )
+        };
+        let swapped = ControlReading::OtherByteOrder {
+            pg_control_version: 0x1405_0000,
+        };
+        let incompatible = "FATAL:  database files are incompatible with server".to_owned();
+        assert_eq!(
+            said(swapped.refusal(v).unwrap()),
+            (
+                incompatible.clone(),
+                "The database cluster was initialized with PG_CONTROL_VERSION 335872000 \
+                 (0x14050000), but the server was compiled with PG_CONTROL_VERSION 1300 \
+                 (0x00000514)."
+                    .to_owned(),
+                "This could be a problem of mismatched byte ordering.  It looks like you need to \
+                 initdb."
+            )
+        );
+        assert_eq!(
+            said(
+                ControlFile::read(&blank(of(Major::V12)), None)
+                    .refusal(v)
+                    .unwrap()
+            ),
+            (
+                incompatible,
+                "The database cluster was initialized with PG_CONTROL_VERSION 1201, but the \
+                 server was compiled with PG_CONTROL_VERSION 1300."
+                    .to_owned(),
+                "It looks like you need to initdb."
+            )
+        );
+        let mut bytes = blank(v);
+        bytes[228] = 1;
+        let (control, ..) = decoded(ControlFile::read(&bytes, None));
+        let seg_size = control
+            .impossible()
+            .into_iter()
+            .find(|i| i.field == "xlog_seg_size");
+        assert_eq!(
+            seg_size.unwrap().refusal.unwrap().to_string(),
+            "FATAL:  WAL segment size must be a power of two between 1 MB and 1 GB, but the \
+             control file specifies 1 byte"
+        );
+    }
+
+    #[test]
+    fn the_catalog_version_of_another_release_contradicts_the_control_version() {
+        let mut bytes = blank(of(Major::V15));
+        bytes[8..12].copy_from_slice(&1201_u32.to_le_bytes());
+        sign(of(Major::V12), &mut bytes);
+        let (control, by, _) = decoded(ControlFile::read(&bytes, None));
+        assert_eq!(by, DecidedBy::ControlVersion);
+        let first = &control.impossible()[0];
+        assert_eq!(
+            (first.field, first.other_build),
+            ("catalog_version_no", false)
         );
     }
 

@@ -5,11 +5,10 @@
 
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict, DecidedBy, Impossible};
 use crate::format::names::{WalSegmentName, segno_of};
-use crate::format::{Major, Version, XLogRecPtr};
+use crate::format::{Layout, Major, Version, XLogRecPtr};
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// What [`render_control`] had to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -404,33 +403,49 @@ impl Display for Lsn {
     }
 }
 
-/// `???` with an impossible segment size, as the tool prints it.
+/// Computed with any segment size but 0, as the tool does; `???` where that gives no name.
 fn redo_wal_file(control: &ControlFile) -> String {
-    let layout = control.layout();
     let copy = &control.check_point_copy;
-    (layout.wal_segsz == control.xlog_seg_size)
+    let as_stored = Layout {
+        wal_segsz: control.xlog_seg_size,
+        ..control.layout()
+    };
+    (1..=i32::MAX.cast_unsigned())
+        .contains(&control.xlog_seg_size)
         .then(|| {
-            WalSegmentName::new(
-                &layout,
-                copy.this_time_line_id,
-                segno_of(&layout, copy.redo),
-            )
+            let segno = segno_of(&as_stored, copy.redo);
+            WalSegmentName::new(&as_stored, copy.this_time_line_id, segno)
         })
         .flatten()
         .map_or_else(|| "???".to_owned(), |name| name.to_string())
 }
 
-/// `strftime` with `%c` in the C locale: `Fri Nov 20 11:09:03 2026`. A time that no calendar
-/// of four-digit years has is shown as its seconds.
+/// `strftime` with `%c` in the C locale: `Fri Nov 20 11:09:03 2026`; `???` where `localtime`
+/// fails. A damaged file has years of any length, which calendar crates refuse.
 fn ctime(seconds: i64) -> String {
-    let format = format_description!(
-        "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] \
-         [year padding:none]"
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    // The calendar repeats after 400 years of 146097 days, a whole number of weeks.
+    const DAYS: i64 = 146_097;
+    const DAY: i64 = 86_400;
+    let (cycles, rest) = (
+        seconds.div_euclid(DAYS * DAY),
+        seconds.rem_euclid(DAYS * DAY),
     );
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| format!("??? ({seconds} seconds since 1970)"))
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(rest) else {
+        return "???".to_owned();
+    };
+    let year = i64::from(time.year()) + cycles * 400;
+    if i32::try_from(year - 1900).is_err() {
+        return "???".to_owned();
+    }
+    let weekday = WEEKDAYS[usize::try_from(rest / DAY % 7).unwrap_or(0)];
+    let month = MONTHS[usize::from(u8::from(time.month())) - 1];
+    let (hour, minute, second) = time.to_hms();
+    let day = time.day();
+    format!("{weekday} {month} {day:>2} {hour:02}:{minute:02}:{second:02} {year}")
 }
 
 #[cfg(test)]
@@ -448,10 +463,15 @@ mod tests {
     fn times_are_those_of_ctime() {
         assert_eq!(ctime(0), "Thu Jan  1 00:00:00 1970");
         assert_eq!(ctime(1_795_172_943), "Fri Nov 20 11:09:03 2026");
+        assert_eq!(ctime(-1), "Wed Dec 31 23:59:59 1969");
+        assert_eq!(ctime(951_782_400), "Tue Feb 29 00:00:00 2000");
+        assert_eq!(ctime(439_881_841_449), "Wed Apr 21 00:24:09 15909");
         assert_eq!(
-            ctime(i64::MAX),
-            "??? (9223372036854775807 seconds since 1970)"
+            ctime(66_709_571_275_602_729),
+            "Fri Jan 20 13:12:09 2113944130"
         );
+        assert_eq!(ctime(i64::MAX), "???");
+        assert_eq!(ctime(i64::MIN), "???");
     }
 
     #[test]
