@@ -60,10 +60,13 @@ pub struct Cluster {
 }
 
 fn read(evidence: &Evidence, id: FileId) -> Result<Vec<u8>, String> {
-    evidence.file(id).and_then(|file| file.read_all(SMALL_FILE)).map_err(|error| {
-        evidence.record_not_examined(id, None, error.to_string());
-        error.to_string()
-    })
+    evidence
+        .file(id)
+        .and_then(|file| file.read_all(SMALL_FILE))
+        .map_err(|error| {
+            evidence.record_not_examined(id, None, error.to_string());
+            error.to_string()
+        })
 }
 
 fn read_path<T>(
@@ -71,7 +74,9 @@ fn read_path<T>(
     path: &str,
     parse: impl FnOnce(&[u8]) -> Result<T, Malformed>,
 ) -> Fact<T> {
-    let Some(id) = evidence.by_path(path) else { return Fact::Missing };
+    let Some(id) = evidence.by_path(path) else {
+        return Fact::Missing;
+    };
     match read(evidence, id) {
         Ok(bytes) => parse(&bytes).map_or_else(Fact::Malformed, Fact::Present),
         Err(error) => Fact::Unreadable(error),
@@ -88,7 +93,7 @@ impl Cluster {
             _ => None,
         };
         let control = read_path(evidence, "global/pg_control", |bytes| {
-            Ok(ControlReading::read(bytes, named))
+            Ok(ControlFile::read(bytes, named))
         });
         let decoded = match &control {
             Fact::Present(ControlReading::Decoded { control, .. }) => Some(&**control),
@@ -126,11 +131,11 @@ impl Cluster {
     #[must_use]
     pub fn sound_control(&self) -> Option<&ControlFile> {
         match &self.control {
-            Fact::Present(ControlReading::Decoded { control, crc: CrcVerdict::Good, .. })
-                if Some(control.version) == self.version =>
-            {
-                Some(control)
-            }
+            Fact::Present(ControlReading::Decoded {
+                control,
+                crc: CrcVerdict::Good,
+                ..
+            }) if Some(control.version) == self.version => Some(control),
             _ => None,
         }
     }
@@ -173,7 +178,9 @@ fn read_histories(
 ) -> BTreeMap<TimeLineID, (FileId, Fact<TimeLineHistory>)> {
     let mut histories = BTreeMap::new();
     for (id, entry) in evidence.iter() {
-        let FileKind::History { tli } = entry.kind else { continue };
+        let FileKind::History { tli } = entry.kind else {
+            continue;
+        };
         let fact = match read(evidence, id) {
             Ok(bytes) => Fact::Present(TimeLineHistory::parse(version, tli, &bytes)),
             Err(error) => Fact::Unreadable(error),
@@ -186,10 +193,13 @@ fn read_histories(
 /// The version whose magic the first readable WAL segment carries.
 fn version_of_wal(evidence: &Evidence) -> Option<&'static Version> {
     let mut head = [0; 2];
-    evidence.iter().filter(|(_, e)| matches!(e.kind, FileKind::Wal(_))).find_map(|(id, _)| {
-        let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
-        (got == head.len()).then(|| Version::by_wal_magic(u16::from_le_bytes(head)))?
-    })
+    evidence
+        .iter()
+        .filter(|(_, e)| matches!(e.kind, FileKind::Wal(_)))
+        .find_map(|(id, _)| {
+            let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
+            (got == head.len()).then(|| Version::by_wal_magic(u16::from_le_bytes(head)))?
+        })
 }
 
 /// The resource manager names of a version with their record counts, in the order of ids.

@@ -131,7 +131,7 @@ pub fn dry_run(
         run.failure = Some("PANIC: invalid redo in checkpoint record".to_owned());
         return run;
     }
-    let clean = control.state == DbState::Shutdowned
+    let clean = control.state == DbState::ShutDown
         && redo == run.checkpoint_lsn
         && label.is_none()
         && !request.archive_recovery
@@ -145,12 +145,24 @@ pub fn dry_run(
             "FATAL: using recovery command file \"recovery.conf\" is not supported".to_owned(),
         );
     }
-    let start = if redo < run.checkpoint_lsn { Position::at(redo) } else { after };
-    let first = WalReader::new(&context, source, start).read().map(|record| record.lsn);
+    let start = if redo < run.checkpoint_lsn {
+        Position::at(redo)
+    } else {
+        after
+    };
+    let first = WalReader::new(&context, source, start)
+        .read()
+        .map(|record| record.lsn);
     match first {
         Ok(lsn) => run.redo_start = Some(lsn),
         Err(stop) if redo < run.checkpoint_lsn => {
-            run.failure = Some(no_redo(version, label.is_some(), redo, run.checkpoint_lsn, &stop));
+            run.failure = Some(no_redo(
+                version,
+                label.is_some(),
+                redo,
+                run.checkpoint_lsn,
+                &stop,
+            ));
             run.end_of_wal = None;
             run.stop = Some(stop);
             return run;
@@ -160,16 +172,38 @@ pub fn dry_run(
     }
     let mut plan = Plan::new(layout, counters);
     let new_piece = || Plan::new(layout, Counters::default());
-    let end: WalkEnd =
-        walk(&context, source, start, None, &new_piece, &mut |piece, _| plan.absorb(piece));
+    let end: WalkEnd = walk(
+        &context,
+        source,
+        start,
+        None,
+        &new_piece,
+        &mut |piece, _| plan.absorb(piece),
+    );
     run.records = end.records;
     run.redo_done = run.redo_start.and(end.position.last);
     run.end_of_wal = Some(end.position.next);
     run.stop = end.stop;
-    run.outcome = if archive { Outcome::ArchiveRecovery } else { Outcome::CrashRecovery };
-    run.timeline = if archive { newest_known(cluster, target) + 1 } else { target };
+    run.outcome = if archive {
+        Outcome::ArchiveRecovery
+    } else {
+        Outcome::CrashRecovery
+    };
+    run.timeline = if archive {
+        newest_known(cluster, target) + 1
+    } else {
+        target
+    };
     if run.failure.is_none() {
-        run.failure = inconsistent(control, label, archive, &plan, redo, end.position.next, version);
+        run.failure = inconsistent(
+            control,
+            label,
+            archive,
+            &plan,
+            redo,
+            end.position.next,
+            version,
+        );
     }
     if run.failure.is_some() {
         run.outcome = Outcome::Fails;
@@ -194,9 +228,17 @@ fn target_timeline(
         .check_point_copy
         .this_time_line_id
         .max(control.min_recovery_point_tli.unwrap_or(0));
-    let own = if archive { label.map_or(own, |label| label.start_wal_file.tli.max(own)) } else { own };
+    let own = if archive {
+        label.map_or(own, |label| label.start_wal_file.tli.max(own))
+    } else {
+        own
+    };
     // recovery_target_timeline is 'latest' from 12 on unless set.
-    if archive && version.since(Major::V12) { cluster.newest_timeline(own) } else { own }
+    if archive && version.since(Major::V12) {
+        cluster.newest_timeline(own)
+    } else {
+        own
+    }
 }
 
 /// Reads a checkpoint record; the error is why the WAL could not be read, or `None` when
@@ -249,9 +291,9 @@ fn no_redo(
     } else if from_label {
         "FATAL: could not find redo location referenced by checkpoint record".to_owned()
     } else {
-        let reason = stop.message(version).unwrap_or_else(|| {
-            format!("could not read the record at {}", lsn_text(version, redo))
-        });
+        let reason = stop
+            .message(version)
+            .unwrap_or_else(|| format!("could not read the record at {}", lsn_text(version, redo)));
         format!("PANIC: {reason}")
     }
 }
@@ -269,18 +311,28 @@ fn inconsistent(
 ) -> Option<String> {
     let from_standby = label.is_some_and(|l| l.backup_from.as_deref() == Some("standby"));
     let streamed = label.is_some_and(|l| l.backup_method.as_deref() == Some("streamed"));
-    let backup_start = if label.is_some() { redo } else { control.backup_start_point };
-    let end_required =
-        if label.is_some() { streamed } else { control.backup_end_required == Some(true) };
+    let backup_start = if label.is_some() {
+        redo
+    } else {
+        control.backup_start_point
+    };
+    let end_required = if label.is_some() {
+        streamed
+    } else {
+        control.backup_end_required == Some(true)
+    };
     let end_point = if from_standby {
         control.min_recovery_point
     } else {
-        control.backup_end_point.filter(|_| label.is_none()).unwrap_or_default()
+        control
+            .backup_end_point
+            .filter(|_| label.is_none())
+            .unwrap_or_default()
     };
     // 9.0 knows no streamed backups.
     let enforced = archive || end_required && version.since(Major::V9_1);
-    let ended = plan.backup_ends.contains(&backup_start)
-        || end_point.is_valid() && end >= end_point;
+    let ended =
+        plan.backup_ends.contains(&backup_start) || end_point.is_valid() && end >= end_point;
     if enforced && (backup_start.is_valid() || end_required) && !ended {
         return Some("FATAL: WAL ends before end of online backup".to_owned());
     }

@@ -1,5 +1,7 @@
 //! The finished report as data, and its printers.
 
+pub mod controldata;
+
 use crate::finding::Findings;
 use crate::format::types::{
     BlockNumber, FullTransactionId, MultiXactId, Oid, RelFileLocator, TimeLineID, TimestampTz,
