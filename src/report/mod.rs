@@ -1,0 +1,3 @@
+//! Printers over finished data, generic over `Write`.
+
+pub mod page;
