@@ -1,6 +1,8 @@
 //! The finished report as data, and its printers.
 
 pub mod controldata;
+pub mod page;
+pub mod units;
 
 use crate::finding::Findings;
 use crate::format::types::{
