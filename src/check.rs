@@ -8,7 +8,7 @@ use crate::checks::cluster_checks;
 use crate::cluster::xact::XactLog;
 use crate::cluster::{Cluster, counts_by_rmgr};
 use crate::finding::Findings;
-use crate::format::control::{CrcVerdict, ControlReading};
+use crate::format::control::{ControlReading, CrcVerdict};
 use crate::format::types::XLogRecPtr;
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
@@ -149,6 +149,21 @@ pub trait Names: Sync {
     fn name(&self, locator: crate::format::types::RelFileLocator) -> crate::report::RelationName;
 }
 
+/// Until the catalogs are read.
+struct NoNames;
+
+impl Names for NoNames {
+    fn name(&self, _: crate::format::types::RelFileLocator) -> crate::report::RelationName {
+        crate::report::RelationName {
+            database: None,
+            schema: None,
+            name: None,
+            kind: None,
+            oid: None,
+        }
+    }
+}
+
 fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report, CheckError> {
     progress.phase("listing files", None);
     let evidence =
@@ -173,12 +188,24 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
 
     let full = options.only == Only::All;
-    let xacts = layout.filter(|_| full).map(|layout| XactLog::open(&evidence, &layout, plan));
+    let xacts = layout
+        .filter(|_| full)
+        .map(|layout| XactLog::open(&evidence, &layout, plan));
     let horizons = match (&recovery, control) {
-        (Some(DryRun { plan: Some(plan), .. }), _) => Some(Horizons::of(&plan.counters)),
-        (Some(DryRun { outcome: Outcome::Clean, check_point: Some(point), .. }), _) => {
-            Some(Horizons::of(&crate::recovery::plan::Counters::of(point)))
-        }
+        (
+            Some(DryRun {
+                plan: Some(plan), ..
+            }),
+            _,
+        ) => Some(Horizons::of(&plan.counters)),
+        (
+            Some(DryRun {
+                outcome: Outcome::Clean,
+                check_point: Some(point),
+                ..
+            }),
+            _,
+        ) => Some(Horizons::of(&crate::recovery::plan::Counters::of(point))),
         _ => None,
     };
     let mut forks = forks::list(&evidence, cluster.version);
@@ -190,20 +217,34 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         only_checksums: options.only == Only::Checksums,
         horizons,
         replay: match &recovery {
-            Some(DryRun { outcome: Outcome::Clean, .. }) => Replay::None,
-            Some(DryRun { plan: Some(plan), .. }) => Replay::Plan(plan),
+            Some(DryRun {
+                outcome: Outcome::Clean,
+                ..
+            }) => Replay::None,
+            Some(DryRun {
+                plan: Some(plan), ..
+            }) => Replay::Plan(plan),
             _ => Replay::Unknown,
         },
-        wal_end: recovery.as_ref().filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
+        wal_end: recovery
+            .as_ref()
+            .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
             .and_then(|run| run.end_of_wal),
         xacts: xacts.as_ref(),
         max_findings: options.max_findings,
     });
-    let tally = scan_context.as_ref().filter(|_| options.only != Only::Wal).map(|context| {
-        let total = forks.iter().flat_map(|f| f.segments.values()).map(|(_, size)| size).sum();
-        progress.phase("reading relations", Some(total));
-        scan(&evidence, context, &forks, &|bytes| progress.advance(bytes))
-    });
+    let tally = scan_context
+        .as_ref()
+        .filter(|_| options.only != Only::Wal)
+        .map(|context| {
+            let total = forks
+                .iter()
+                .flat_map(|f| f.segments.values())
+                .map(|(_, size)| size)
+                .sum();
+            progress.phase("reading relations", Some(total));
+            scan(&evidence, context, &forks, &|bytes| progress.advance(bytes))
+        });
 
     progress.phase("judging", None);
     let examination = Examination {
@@ -220,11 +261,10 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     };
     let mut findings = Findings::new(options.max_findings);
     cluster_checks(&examination, options.only, &mut findings);
-    let relations = verdict::relations(&examination, &mut findings);
     if let Some(tally) = &tally {
         findings.merge(tally.findings.clone());
     }
-    let relations = verdict::with_damage(relations, &findings);
+    let relations = verdict::relations(&examination, &findings);
     let wal_summary = recovery.as_ref().map(|run| wal_summary(&examination, run));
     let verdict = verdict::judge(&examination, &findings, &relations, wal_summary.as_ref());
     Ok(Report {
@@ -253,9 +293,14 @@ fn pin_small_files(evidence: &Evidence) {
 
 fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -> RecoveryRequest {
     use crate::format::version::Major;
-    let since_12 = cluster.version.is_some_and(|version| version.since(Major::V12));
+    let since_12 = cluster
+        .version
+        .is_some_and(|version| version.since(Major::V12));
     let has = |kind: FileKind| {
-        evidence.files().iter().any(|entry| entry.kind == kind && entry.archive.is_none())
+        evidence
+            .files()
+            .iter()
+            .any(|entry| entry.kind == kind && entry.archive.is_none())
     };
     let conf = has(FileKind::RecoveryConf);
     RecoveryRequest {
@@ -273,7 +318,10 @@ fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -
 /// (19) only some pages have them. Where `pg_control` is lost, nobody knows.
 fn verifies_checksums(cluster: &Cluster, options: &Options) -> bool {
     options.only != Only::Wal
-        && cluster.sound_control().and_then(|control| control.data_checksum_version) == Some(1)
+        && cluster
+            .sound_control()
+            .and_then(|control| control.data_checksum_version)
+            == Some(1)
 }
 
 fn filter_forks(forks: &mut Vec<ForkFiles>, options: &Options, names: &dyn Names) {
@@ -300,7 +348,10 @@ fn cluster_summary(cluster: &Cluster) -> Option<ClusterSummary> {
     let point = &control.check_point_copy;
     let crc_ok = matches!(
         cluster.control.get(),
-        Some(ControlReading::Decoded { crc: CrcVerdict::Good, .. })
+        Some(ControlReading::Decoded {
+            crc: CrcVerdict::Good,
+            ..
+        })
     );
     Some(ClusterSummary {
         major: cluster.version.unwrap_or(control.version).major.to_string(),
@@ -322,7 +373,10 @@ fn cluster_summary(cluster: &Cluster) -> Option<ClusterSummary> {
 
 fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
     let version = examination.cluster.version;
-    let geometry = examination.cluster.layout.map(|layout| WalGeometry::of(&layout));
+    let geometry = examination
+        .cluster
+        .layout
+        .map(|layout| WalGeometry::of(&layout));
     let plan = run.plan.as_ref();
     let redo = run.redo_start.or(run.check_point.map(|point| point.redo));
     let span = geometry.zip(redo.zip(run.end_of_wal));
@@ -332,7 +386,11 @@ fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
         redo_lsn: run.redo_start,
         end_lsn: run.end_of_wal,
         last_record_lsn: run.redo_done.or(clean.then_some(run.checkpoint_lsn)),
-        stop_reason: run.stop.as_ref().zip(version).and_then(|(stop, v)| stop.message(v)),
+        stop_reason: run
+            .stop
+            .as_ref()
+            .zip(version)
+            .and_then(|(stop, v)| stop.message(v)),
         stop_kind: crate::checks::wal_record_damaged::stop_kind(examination, run),
         records: run.records,
         redo_bytes: span.map_or(0, |(g, (from, to))| g.bytes_between(from, to)),
@@ -340,13 +398,15 @@ fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
             let last = XLogRecPtr(to.0.saturating_sub(1)).max(from);
             g.segment_of(last).saturating_sub(g.segment_of(from)) + 1
         }),
-        by_rmgr: plan
-            .zip(version)
-            .map_or_else(Vec::new, |(plan, version)| counts_by_rmgr(version, &plan.by_rmgr)),
+        by_rmgr: plan.zip(version).map_or_else(Vec::new, |(plan, version)| {
+            counts_by_rmgr(version, &plan.by_rmgr)
+        }),
         commits: plan.map_or(0, |plan| plan.commits),
         first_commit: plan.and_then(|plan| plan.first_commit),
         last_commit: plan.and_then(|plan| plan.last_commit),
-        next_xid: examination.horizons.map_or_else(Default::default, |h| h.next_xid),
+        next_xid: examination
+            .horizons
+            .map_or_else(Default::default, |h| h.next_xid),
     }
 }
 
@@ -355,7 +415,12 @@ fn first_lsn(examination: &Examination<'_>, run: &DryRun) -> Option<XLogRecPtr> 
     let wal = examination.wal?;
     let geometry = WalGeometry::of(&examination.cluster.layout?);
     let mut segno = geometry.segment_of(run.end_of_wal.unwrap_or(run.checkpoint_lsn));
-    let there = |segno| run.timelines.entries().iter().any(|e| wal.contains(e.tli, segno));
+    let there = |segno| {
+        run.timelines
+            .entries()
+            .iter()
+            .any(|e| wal.contains(e.tli, segno))
+    };
     if !there(segno) {
         segno = segno.checked_sub(1).filter(|segno| there(*segno))?;
     }
@@ -376,11 +441,22 @@ fn examined(
     let sum = |f: &dyn Fn(&crate::scan::tally::ForkTally) -> u64| {
         forks.map_or(0, |forks| forks.values().map(f).sum())
     };
-    let blcksz = examination.cluster.layout.map_or(0, |layout| u64::from(layout.blcksz));
+    let blcksz = examination
+        .cluster
+        .layout
+        .map_or(0, |layout| u64::from(layout.blcksz));
     let blocks = sum(&|fork| fork.blocks);
-    let wal_dir = examination.cluster.version.map_or("pg_wal", |version| version.wal_dir());
+    let wal_dir = examination
+        .cluster
+        .version
+        .map_or("pg_wal", |version| version.wal_dir());
     let mut wal_directories = vec![format!("{}/{wal_dir}", path.display())];
-    wal_directories.extend(options.wal_archives.iter().map(|dir| dir.display().to_string()));
+    wal_directories.extend(
+        options
+            .wal_archives
+            .iter()
+            .map(|dir| dir.display().to_string()),
+    );
     let not_examined: Vec<NotExamined> = evidence
         .not_examined()
         .into_iter()

@@ -19,15 +19,17 @@ pub struct Lacking<'a> {
 
 /// All that the scan noted, in the order of pages and relations.
 pub fn lacking<'a>(examination: &'a Examination<'a>) -> impl Iterator<Item = Lacking<'a>> {
-    examination.tally.into_iter().flat_map(|tally| &tally.lacks).map(
-        move |((lack, relation), need)| Lacking {
+    examination
+        .tally
+        .into_iter()
+        .flat_map(|tally| &tally.lacks)
+        .map(move |((lack, relation), need)| Lacking {
             lack: *lack,
             example: need.example,
             examination,
             relation: *relation,
             need,
-        },
-    )
+        })
 }
 
 impl Lacking<'_> {
@@ -41,7 +43,12 @@ impl Lacking<'_> {
 
     fn tuples(&self) -> String {
         let n = self.need.tuples;
-        format!("{} tuple{} of {}", thousands(n), if n == 1 { "" } else { "s" }, self.relation())
+        format!(
+            "{} tuple{} of {}",
+            thousands(n),
+            if n == 1 { "" } else { "s" },
+            self.relation()
+        )
     }
 
     fn first(&self) -> String {
@@ -52,7 +59,11 @@ impl Lacking<'_> {
     /// `12 tuples of shop.public.orders need it (block 3 item 7, 4711)`
     #[must_use]
     pub fn who(&self) -> String {
-        let verb = if self.need.tuples == 1 { "needs" } else { "need" };
+        let verb = if self.need.tuples == 1 {
+            "needs"
+        } else {
+            "need"
+        };
         format!("{} {verb} it ({})", self.tuples(), self.first())
     }
 
@@ -72,7 +83,11 @@ impl Lacking<'_> {
     /// Byte of the segment at which a page begins.
     #[must_use]
     pub fn page_offset(&self, page: u64) -> u64 {
-        let blcksz = self.examination.cluster.layout.map_or(8192, |layout| layout.blcksz);
+        let blcksz = self
+            .examination
+            .cluster
+            .layout
+            .map_or(8192, |layout| layout.blcksz);
         page % 32 * u64::from(blcksz)
     }
 }

@@ -57,10 +57,24 @@ pub struct DryRun {
     pub records: u64,
     /// What replay does; `None` when nothing is replayed, or nobody can tell.
     pub plan: Option<Plan>,
+    /// The checkpoint does not lie on the history of the timeline.
+    pub timeline_fault: Option<String>,
+    /// `backup_label` is refused.
+    pub refused_label: bool,
     /// Whether the start came from `backup_label`.
     pub from_backup_label: bool,
     /// The checkpoint before the last one had to serve (up to 10).
     pub used_previous: bool,
+}
+
+impl DryRun {
+    /// The timeline whose WAL holds a position.
+    #[must_use]
+    pub fn timeline_of(&self, lsn: XLogRecPtr) -> TimeLineID {
+        self.timelines
+            .of_position(lsn)
+            .unwrap_or(self.timelines.target())
+    }
 }
 
 /// Decides what the next start does, and reads the WAL as far as it would.
@@ -95,11 +109,14 @@ pub fn dry_run(
         stop: None,
         records: 0,
         plan: None,
+        timeline_fault: None,
+        refused_label: false,
         from_backup_label: label.is_some(),
         used_previous: false,
     };
     if let Some(refusal) = label.and_then(|label| label.refusal(version)) {
         run.failure = Some(format!("{}: {}", refusal.severity, refusal.message));
+        run.refused_label = true;
         return run;
     }
     let mut found = read_checkpoint(&context, source, run.checkpoint_lsn);
@@ -127,6 +144,20 @@ pub fn dry_run(
     let redo = check_point.redo;
     let counters = Counters::of(&check_point);
     run.check_point = Some(check_point);
+    if version.since(Major::V9_3)
+        && run.timelines.of_position(run.checkpoint_lsn) != Some(check_point.this_time_line_id)
+    {
+        // xlogrecovery.c: InitWalRecovery, "tliOfPointInHistory(CheckPointLoc, …)".
+        run.timeline_fault = Some(format!(
+            "the checkpoint at {} is on timeline {}, which the history of timeline {target} does \
+             not pass there",
+            run.checkpoint_lsn, check_point.this_time_line_id
+        ));
+        run.failure = Some(format!(
+            "FATAL: requested timeline {target} is not a child of this server's history"
+        ));
+        return run;
+    }
     if redo > run.checkpoint_lsn {
         run.failure = Some("PANIC: invalid redo in checkpoint record".to_owned());
         return run;
