@@ -15,9 +15,20 @@
     )
 )]
 
+pub mod backup_label;
+pub mod checkpoint;
+pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod history;
+pub mod names;
 pub mod pglz;
+pub mod pgversion;
+pub mod refusal;
+pub mod relmap;
+pub mod replorigin;
+pub mod slot;
+pub mod twophase;
 pub mod types;
 pub mod version;
 pub mod wal;

@@ -1,5 +1,6 @@
 //! The finished report as data, and its printers.
 
+pub mod controldata;
 pub mod explain;
 pub mod json;
 mod printer;
