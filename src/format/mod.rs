@@ -17,20 +17,27 @@
 
 pub mod backup_label;
 pub mod checkpoint;
+pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod fsm;
+pub mod heap;
 pub mod history;
+pub mod index;
 pub mod names;
+pub mod page;
 pub mod pglz;
 pub mod pgversion;
 pub mod refusal;
 pub mod relmap;
 pub mod replorigin;
 pub mod slot;
+pub mod slru;
 pub mod twophase;
 pub mod types;
 pub mod version;
+pub mod vm;
 pub mod wal;
 
 pub use cursor::{Cursor, Malformed};

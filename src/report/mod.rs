@@ -3,6 +3,7 @@
 pub mod controldata;
 pub mod explain;
 pub mod json;
+pub mod page;
 mod printer;
 pub mod text;
 pub mod units;
