@@ -2,6 +2,7 @@
 //!
 //! stdout carries the report alone; progress, logging and errors go to stderr.
 
+use crate::show::{Control, Page};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -69,6 +70,9 @@ enum Command {
     /// Check a data directory, or a tar of one, and report
     Check(Check),
     /// Print pg_control, damaged or not, with pg_controldata's labels
+    #[command(
+        after_help = "Exit status:\n  0  as a server left it\n  1  damaged\n  2  it cannot be opened"
+    )]
     Control {
         /// A data directory, or a pg_control file of any version
         #[arg(value_name = "PGDATA|FILE")]
@@ -78,7 +82,7 @@ enum Command {
     Page {
         /// A file of a relation: its main fork or another, any segment
         file: PathBuf,
-        /// The block within this file, from 0
+        /// The block, counted from 0 at the start of FILE on into later segments
         #[arg(long, value_name = "N")]
         block: u32,
     },
@@ -238,6 +242,8 @@ pub(crate) fn run() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .without_time()
+        .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
     let result = match &cli.command {
@@ -289,20 +295,21 @@ fn run_check(arguments: &Check) -> Result<u8, Failure> {
     Ok(report.exit_status())
 }
 
-/// To be connected to `report::controldata::render_control`.
+/// Exits with 1 when the file is damaged.
 fn run_control(path: &Path) -> Result<u8, Failure> {
-    Err(Failure::new(format!(
-        "cannot print {}: not built yet",
-        path.display()
-    )))
+    let control = Control::load(path).map_err(Failure)?;
+    let mut good = true;
+    print(|out| {
+        good = control.print(out)?;
+        Ok(())
+    })?;
+    Ok(u8::from(!good))
 }
 
-/// To be connected to `report::page::render_page`.
-fn run_page(file: &Path, _block: u32) -> Result<u8, Failure> {
-    Err(Failure::new(format!(
-        "cannot print {}: not built yet",
-        file.display()
-    )))
+fn run_page(file: &Path, block: u32) -> Result<u8, Failure> {
+    let page = Page::load(file, block).map_err(Failure)?;
+    print(|out| page.print(out))?;
+    Ok(0)
 }
 
 fn run_explain(code: Option<&str>) -> Result<u8, Failure> {

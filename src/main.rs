@@ -1,6 +1,7 @@
 //! The `pgautopsy` command.
 
 mod cli;
+mod show;
 
 use std::process::ExitCode;
 

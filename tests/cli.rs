@@ -78,3 +78,30 @@ fn a_reader_that_leaves_early_is_no_error() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
+
+#[test]
+fn control_and_page_describe_zeroed_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("16384");
+    std::fs::write(&file, [0; 8192]).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (status, stdout, _) = run(&["control", file]);
+    assert_eq!(status, Some(1));
+    assert!(!stdout.is_empty());
+
+    let (status, stdout, stderr) = run(&["page", file, "--block", "0"]);
+    assert_eq!(status, Some(0));
+    assert!(
+        stdout.starts_with("block 0 of 1, fork main: 8192 bytes"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("no data directory around"),
+        "the version is an assumption"
+    );
+
+    let (status, stdout, stderr) = run(&["page", file, "--block", "1"]);
+    assert_eq!((status, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("it has 1, counted from 0"), "{stderr}");
+}
