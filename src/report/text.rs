@@ -496,10 +496,7 @@ impl<'a, W: io::Write> Text<'a, W> {
         if let Some(wal) = &self.report.wal
             && let (Some(first), Some(end)) = (wal.first_lsn, wal.end_lsn)
         {
-            parts.push(format!(
-                "WAL\u{a0}{first}-{end}\u{a0}({})",
-                size(examined.wal_bytes)
-            ));
+            parts.push(format!("WAL\u{a0}{first}-{end}"));
         }
         let mut text = parts.join(", ");
         if examined.not_examined.is_empty() {
