@@ -477,5 +477,17 @@ fn examined(
         wal_bytes: wal.map_or(0, |wal| wal.redo_bytes),
         tuples: sum(&|fork| fork.tuples),
         not_examined,
+        limited_to: limits(options),
     }
+}
+
+fn limits(options: &Options) -> Vec<String> {
+    let only = match options.only {
+        Only::All => None,
+        Only::Checksums => Some("--only checksums".to_owned()),
+        Only::Wal => Some("--only wal".to_owned()),
+    };
+    let database = options.database.as_ref().map(|name| format!("--database {name}"));
+    let relation = options.relation.as_ref().map(|name| format!("--relation {name}"));
+    [only, database, relation].into_iter().flatten().collect()
 }
