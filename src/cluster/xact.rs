@@ -1,19 +1,18 @@
-//! What became of transactions: the commit log on disk, and the ends that replay will add.
+//! What became of transactions and multixacts: the SLRUs on disk, and what replay adds.
 //!
-//! Sources: `clog.c` (layout, `TransactionIdGetStatus`), `transam.c: TransactionLogFetch`,
-//! `slru.c: SlruPhysicalReadPage`.
+//! Sources: `transam.c: TransactionLogFetch`, `clog.c: TransactionIdGetStatus`,
+//! `multixact.c: GetMultiXactIdMembers`.
 
-use crate::format::types::TransactionId;
-use crate::format::version::Layout;
-use crate::pgdata::{Evidence, FileId, FileKind, FileReader, SlruDir};
+use super::slru::{SlruCache, SlruFiles};
+use crate::format::slru::{Slru, XidStatus, multixact_member, multixact_offset, xid_status};
+use crate::format::types::{MultiXactId, MultiXactOffset, TransactionId};
+use crate::format::version::{Layout, Major};
+use crate::pgdata::Evidence;
 use crate::recovery::plan::Plan;
-use roaring::RoaringBitmap;
-use std::collections::BTreeMap;
 
-/// Pages of an SLRU segment (`SLRU_PAGES_PER_SEGMENT`).
-pub const PAGES_PER_SEGMENT: u32 = 32;
-/// Pages of the commit log that one thread keeps.
-const CACHED_PAGES: usize = 64;
+/// More members than a multixact can sensibly have: it holds at most one for each backend
+/// and each of its subtransactions.
+const MAX_MEMBERS: MultiXactOffset = 1 << 20;
 
 /// What became of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,140 +26,87 @@ pub enum XactStatus {
     Missing,
 }
 
-struct Segment {
-    file: FileReader,
-    pages: u32,
+/// The updater among a multixact's members.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Updater {
+    /// Lockers only.
+    None,
+    /// This transaction.
+    Xid(TransactionId),
+    /// The page of offsets, or of members, is not there.
+    Missing(Slru, u64),
+    /// What is written there cannot be.
+    Invalid,
 }
 
-/// The commit log of the evidence, with what replay adds to it.
+/// The commit log and the multixacts of the evidence, with what replay adds to them.
 pub struct XactLog<'e> {
-    xacts_per_page: u32,
-    blcksz: usize,
-    segments: BTreeMap<u32, Segment>,
-    zero_pages: RoaringBitmap,
+    layout: Layout,
+    /// `pg_xact`.
+    pub clog: SlruFiles,
+    /// `pg_multixact/offsets`.
+    pub offsets: SlruFiles,
+    /// `pg_multixact/members`.
+    pub members: SlruFiles,
     plan: Option<&'e Plan>,
 }
 
-/// Pages read lately, and the last answer.
-pub struct ClogCache {
-    pages: Vec<(u32, Vec<u8>)>,
+/// What one thread looked up lately.
+#[derive(Default)]
+pub struct XactCache {
+    clog: SlruCache,
+    offsets: SlruCache,
+    members: SlruCache,
     last: Option<(TransactionId, XactStatus)>,
 }
 
-impl Default for ClogCache {
-    fn default() -> Self {
-        Self { pages: vec![(u32::MAX, Vec::new()); CACHED_PAGES], last: None }
-    }
-}
-
 impl<'e> XactLog<'e> {
-    /// Lists the segments and notes which of their pages are all zero.
+    /// Lists the segments.
     #[must_use]
-    pub fn open(evidence: &'e Evidence, layout: &Layout, plan: Option<&'e Plan>) -> Self {
-        let blcksz = layout.blcksz as usize;
-        let mut log = Self {
-            xacts_per_page: layout.blcksz * 4,
-            blcksz,
-            segments: BTreeMap::new(),
-            zero_pages: RoaringBitmap::new(),
+    pub fn open(evidence: &Evidence, layout: &Layout, plan: Option<&'e Plan>) -> Self {
+        let open = |slru| SlruFiles::open(evidence, layout, slru);
+        Self {
+            layout: *layout,
+            clog: open(Slru::Xact),
+            offsets: open(Slru::MultiXactOffset),
+            members: open(Slru::MultiXactMember),
             plan,
-        };
-        let files: Vec<(u32, FileId)> = evidence
-            .iter()
-            .filter_map(|(id, entry)| match entry.kind {
-                FileKind::Slru { dir: SlruDir::Xact, segno } => {
-                    Some((u32::try_from(segno).ok()?, id))
-                }
-                _ => None,
-            })
-            .collect();
-        let mut buf = vec![0; blcksz * PAGES_PER_SEGMENT as usize];
-        for (segno, id) in files {
-            let file = match evidence.file(id) {
-                Ok(file) => file,
-                Err(error) => {
-                    evidence.record_not_examined(id, None, error.to_string());
-                    continue;
-                }
-            };
-            let got = match file.read_at(&mut buf, 0) {
-                Ok(got) => got,
-                Err(error) => {
-                    evidence.record_not_examined(id, None, error.to_string());
-                    0
-                }
-            };
-            // A page cut short cannot be read (slru.c: SlruPhysicalReadPage).
-            let pages = u32::try_from(got / blcksz).unwrap_or(0);
-            for (page, bytes) in (0..pages).zip(buf.chunks_exact(blcksz)) {
-                if crate::format::page::is_zeroed(bytes) {
-                    log.zero_pages.insert(segno.saturating_mul(PAGES_PER_SEGMENT) + page);
-                }
-            }
-            log.segments.insert(segno, Segment { file, pages });
         }
-        log
     }
 
-    /// The page that tells of a transaction.
+    /// The commit log page that tells of a transaction.
     #[must_use]
-    pub fn page_of(&self, xid: TransactionId) -> u32 {
-        xid.0 / self.xacts_per_page
+    pub fn clog_page(&self, xid: TransactionId) -> u64 {
+        Slru::Xact.pageno(u64::from(xid.0), &self.layout)
     }
 
-    /// The first transaction of a page.
+    /// Whether replay makes a commit log page before anything reads it.
     #[must_use]
-    pub fn first_xid_of(&self, page: u32) -> TransactionId {
-        TransactionId(page.saturating_mul(self.xacts_per_page))
+    pub fn replay_makes_clog_page(&self, page: u64) -> bool {
+        self.plan
+            .is_some_and(|plan| plan.zeroed_clog.contains(&page))
     }
 
-    /// The segments: number and whole pages in it.
-    pub fn segments(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.segments.iter().map(|(segno, segment)| (*segno, segment.pages))
-    }
-
-    /// Whether a page is on disk, or replay makes it.
+    /// Whether a commit log page on disk is all zero, and replay does not make it anew.
     #[must_use]
-    pub fn has_page(&self, page: u32) -> bool {
-        self.on_disk(page) || self.is_zeroed_by_replay(page)
-    }
-
-    fn on_disk(&self, page: u32) -> bool {
-        self.segments
-            .get(&(page / PAGES_PER_SEGMENT))
-            .is_some_and(|segment| page % PAGES_PER_SEGMENT < segment.pages)
-    }
-
-    fn is_zeroed_by_replay(&self, page: u32) -> bool {
-        self.plan.is_some_and(|plan| plan.zeroed_clog.contains(&u64::from(page)))
-    }
-
-    /// Whether a page on disk is all zero, and replay does not make it anew.
-    #[must_use]
-    pub fn is_zero_page(&self, page: u32) -> bool {
-        self.zero_pages.contains(page) && !self.is_zeroed_by_replay(page)
-    }
-
-    /// Whether any page of the commit log is all zero.
-    #[must_use]
-    pub fn has_zero_pages(&self) -> bool {
-        !self.zero_pages.is_empty()
+    pub fn is_zero_clog_page(&self, page: u64) -> bool {
+        self.clog.is_zero_page(page) && !self.replay_makes_clog_page(page)
     }
 
     /// What became of a transaction, once replay is done.
     #[inline]
-    pub fn status(&self, cache: &mut ClogCache, xid: TransactionId) -> XactStatus {
+    pub fn status(&self, cache: &mut XactCache, xid: TransactionId) -> XactStatus {
         if let Some((last, status)) = cache.last
             && last == xid
         {
             return status;
         }
-        let status = self.look_up(cache, xid);
+        let status = self.look_up(&mut cache.clog, xid);
         cache.last = Some((xid, status));
         status
     }
 
-    fn look_up(&self, cache: &mut ClogCache, xid: TransactionId) -> XactStatus {
+    fn look_up(&self, cache: &mut SlruCache, xid: TransactionId) -> XactStatus {
         if let Some(plan) = self.plan {
             if plan.committed.contains(xid.0) {
                 return XactStatus::Committed;
@@ -169,30 +115,84 @@ impl<'e> XactLog<'e> {
                 return XactStatus::NotCommitted;
             }
         }
-        let page = self.page_of(xid);
-        if self.is_zeroed_by_replay(page) {
+        if self.replay_makes_clog_page(self.clog_page(xid)) {
             return XactStatus::NotCommitted;
         }
-        let slot = &mut cache.pages[page as usize % CACHED_PAGES];
-        if slot.0 != page {
-            let Some(segment) = self.segments.get(&(page / PAGES_PER_SEGMENT)) else {
-                return XactStatus::Missing;
-            };
-            if page % PAGES_PER_SEGMENT >= segment.pages {
-                return XactStatus::Missing;
-            }
-            let offset = u64::from(page % PAGES_PER_SEGMENT) * self.blcksz as u64;
-            slot.0 = u32::MAX;
-            slot.1.resize(self.blcksz, 0);
-            match segment.file.read_at(&mut slot.1, offset) {
-                Ok(got) if got == self.blcksz => slot.0 = page,
-                Ok(_) | Err(_) => return XactStatus::Missing,
+        match self
+            .clog
+            .entry(cache, u64::from(xid.0))
+            .and_then(|(at, page)| xid_status(page, at))
+        {
+            None => XactStatus::Missing,
+            Some(XidStatus::Committed) => XactStatus::Committed,
+            // Sub-committed: the parent's commit record, which replay would have seen, makes
+            // it committed; without one the parent did not commit.
+            Some(XidStatus::InProgress | XidStatus::Aborted | XidStatus::SubCommitted) => {
+                XactStatus::NotCommitted
             }
         }
-        let index = xid.0 % self.xacts_per_page;
-        let bits = slot.1[index as usize / 4] >> (index % 4 * 2) & 3;
-        // 3 is "sub-committed": the parent's commit record, which replay would have seen,
-        // makes it 1; without one the parent did not commit.
-        if bits == 1 { XactStatus::Committed } else { XactStatus::NotCommitted }
+    }
+
+    /// The updater of a multixact older than `next`, 9.3 and later. `next_offset` is where
+    /// the next multixact's members will go.
+    pub fn updater(
+        &self,
+        cache: &mut XactCache,
+        multi: MultiXactId,
+        next: MultiXactId,
+        next_offset: MultiXactOffset,
+    ) -> Updater {
+        if let Some(plan) = self.plan
+            && plan.multis.contains(multi)
+        {
+            return plan
+                .updaters
+                .get(&multi)
+                .map_or(Updater::None, |xid| Updater::Xid(*xid));
+        }
+        let layout = &self.layout;
+        let mut offset_of = |multi: MultiXactId| {
+            let entry = u64::from(multi);
+            match self.offsets.entry(&mut cache.offsets, entry) {
+                Some((at, page)) => Ok(multixact_offset(page, at, layout).unwrap_or(0)),
+                None => Err(Updater::Missing(
+                    Slru::MultiXactOffset,
+                    Slru::MultiXactOffset.pageno(entry, layout),
+                )),
+            }
+        };
+        let first = match offset_of(multi) {
+            Ok(offset) => offset,
+            Err(missing) => return missing,
+        };
+        let successor = multi.wrapping_add(1).max(1);
+        let end = if successor == next {
+            next_offset
+        } else {
+            match offset_of(successor) {
+                Ok(offset) => offset,
+                Err(missing) => return missing,
+            }
+        };
+        // Offsets of 32 bits wrap (multixact.c: GetMultiXactIdMembers).
+        let wide = layout.since(Major::V19);
+        let mask = if wide { u64::MAX } else { u64::from(u32::MAX) };
+        let members = end.wrapping_sub(first) & mask;
+        if !wide && first == 0 || end == 0 || members == 0 || members > MAX_MEMBERS {
+            return Updater::Invalid;
+        }
+        for n in 0..members {
+            let entry = first.wrapping_add(n) & mask;
+            let Some((at, page)) = self.members.entry(&mut cache.members, entry) else {
+                let page = Slru::MultiXactMember.pageno(entry, layout);
+                return Updater::Missing(Slru::MultiXactMember, page);
+            };
+            match multixact_member(page, at, layout) {
+                Some(member) if member.status.is_update() => return Updater::Xid(member.xid),
+                Some(_) => {}
+                None => return Updater::Invalid,
+            }
+        }
+        Updater::None
     }
 }

@@ -102,6 +102,10 @@ pub struct Plan {
     pub committed: RoaringBitmap,
     /// Transactions that abort, subtransactions included.
     pub aborted: RoaringBitmap,
+    /// Multixacts that replay writes.
+    pub multis: RoaringBitmap,
+    /// The updater of those that have one.
+    pub updaters: FxHashMap<MultiXactId, TransactionId>,
     /// Commit records.
     pub commits: u64,
     /// Time of the first commit.
@@ -140,6 +144,8 @@ impl Plan {
             zeroed_members: BTreeSet::new(),
             committed: RoaringBitmap::new(),
             aborted: RoaringBitmap::new(),
+            multis: RoaringBitmap::new(),
+            updaters: FxHashMap::default(),
             commits: 0,
             first_commit: None,
             last_commit: None,
@@ -207,6 +213,8 @@ impl Plan {
         self.zeroed_members.extend(piece.zeroed_members);
         self.committed |= piece.committed;
         self.aborted |= piece.aborted;
+        self.multis |= piece.multis;
+        self.updaters.extend(piece.updaters);
         self.commits += piece.commits;
         self.first_commit = self.first_commit.or(piece.first_commit);
         self.last_commit = piece.last_commit.or(self.last_commit);
@@ -252,10 +260,19 @@ impl Plan {
 
     fn take(&mut self, lsn: XLogRecPtr, effect: Effect<'_>) {
         match effect {
-            Effect::Rebuilds { locator, fork, blkno, .. } => {
+            Effect::Rebuilds {
+                locator,
+                fork,
+                blkno,
+                ..
+            } => {
                 self.fork(locator, fork).rebuilt.insert(blkno);
             }
-            Effect::Touches { locator, fork, blkno } => {
+            Effect::Touches {
+                locator,
+                fork,
+                blkno,
+            } => {
                 let plan = self.fork(locator, fork);
                 if !plan.rebuilt.contains(blkno) {
                     plan.read_first.insert(blkno);
@@ -268,7 +285,11 @@ impl Plan {
             Effect::DropsRelation(locator) => {
                 self.dropped.insert(locator);
             }
-            Effect::Truncates { locator, fork, to_blocks } => {
+            Effect::Truncates {
+                locator,
+                fork,
+                to_blocks,
+            } => {
                 let plan = self.fork(locator, fork);
                 plan.truncated_to = least(plan.truncated_to, Some(to_blocks));
             }
@@ -298,11 +319,18 @@ impl Plan {
             Effect::ZeroesMultiMemberPage(page) => {
                 self.zeroed_members.insert(page);
             }
-            Effect::CreatesMulti { mid, offset, members } => {
+            Effect::CreatesMulti {
+                mid,
+                offset,
+                members,
+            } => {
                 let behind = offset.saturating_add(members.len() as u64);
-                self.steps.push(Step::Multi(mid.wrapping_add(1).max(1), behind));
-                for (xid, _) in members.iter() {
-                    self.xid(xid);
+                self.steps
+                    .push(Step::Multi(mid.wrapping_add(1).max(1), behind));
+                self.multis.insert(mid);
+                members.xids().for_each(|xid| self.xid(xid));
+                if let Some(updater) = members.updater() {
+                    self.updaters.insert(mid, updater);
                 }
             }
             Effect::TruncatesMulti { oldest_multi, .. } => {
@@ -365,7 +393,10 @@ impl Counters {
                 self.next_multi_offset = self.next_multi_offset.max(offset);
             }
             Step::OldestMulti(oldest) => {
-                if self.oldest_multi.is_some_and(|known| precedes(known, oldest)) {
+                if self
+                    .oldest_multi
+                    .is_some_and(|known| precedes(known, oldest))
+                {
                     self.oldest_multi = Some(oldest);
                 }
             }

@@ -11,6 +11,7 @@ use std::io;
 /// Segments of the data directory and of the archives.
 pub struct EvidenceWal<'e> {
     evidence: &'e Evidence,
+    layout: Layout,
     geometry: WalGeometry,
     segments: BTreeMap<(TimeLineID, XLogSegNo), FileId>,
 }
@@ -37,14 +38,42 @@ impl<'e> EvidenceWal<'e> {
             .collect();
         ranked.sort_by_key(|(rank, _, id)| (*rank, *id));
         for (_, name, id) in ranked {
-            segments.entry((name.tli, segno(&geometry, &name))).or_insert(id);
+            segments
+                .entry((name.tli, segno(&geometry, &name)))
+                .or_insert(id);
         }
-        Self { evidence, geometry, segments }
+        Self {
+            evidence,
+            layout: *layout,
+            geometry,
+            segments,
+        }
+    }
+
+    /// Version and sizes.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Path of a segment's file, or the one it would have in the data directory.
+    #[must_use]
+    pub fn path(&self, tli: TimeLineID, segno: XLogSegNo) -> String {
+        match self.segments.get(&(tli, segno)) {
+            Some(id) => self.evidence.entry(*id).path.clone(),
+            None => format!(
+                "{}/{}",
+                self.layout.version.wal_dir(),
+                self.name(tli, segno)
+            ),
+        }
     }
 
     /// Every segment, by timeline and number.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = (TimeLineID, XLogSegNo, FileId)> {
-        self.segments.iter().map(|((tli, segno), id)| (*tli, *segno, *id))
+        self.segments
+            .iter()
+            .map(|((tli, segno), id)| (*tli, *segno, *id))
     }
 
     /// Whether there is a file of a segment.
@@ -71,7 +100,8 @@ impl WalSource for EvidenceWal<'_> {
         match self.evidence.file(id) {
             Ok(file) => Some(Box::new(file)),
             Err(error) => {
-                self.evidence.record_not_examined(id, None, error.to_string());
+                self.evidence
+                    .record_not_examined(id, None, error.to_string());
                 None
             }
         }

@@ -1,5 +1,9 @@
 //! The finished report as data, and its printers.
 
+pub mod controldata;
+pub mod page;
+pub mod units;
+
 use crate::finding::Findings;
 use crate::format::types::{
     BlockNumber, FullTransactionId, MultiXactId, Oid, RelFileLocator, TimeLineID, TimestampTz,

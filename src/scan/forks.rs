@@ -57,7 +57,9 @@ pub fn list(evidence: &Evidence, version: Option<&'static Version>) -> Vec<ForkF
     let tablespace_dir = version.map(Version::tablespace_dir);
     let mut forks: BTreeMap<(bool, u32, RelFileLocator, ForkNumber), ForkFiles> = BTreeMap::new();
     for (id, entry) in evidence.iter() {
-        let FileKind::Relation(file) = entry.kind else { continue };
+        let FileKind::Relation(file) = entry.kind else {
+            continue;
+        };
         let other_version = match (entry.tablespace_version_dir(), &tablespace_dir) {
             (Some(found), Some(own)) => found != own,
             _ => false,

@@ -5,20 +5,20 @@
 
 pub mod forks;
 pub mod page;
-pub mod tally;
 mod rows;
+pub mod tally;
 
 use crate::checks;
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
-use crate::format::index;
 use crate::format::page::{PageHeader, is_zeroed};
 use crate::format::types::{
-    BlockNumber, ForkNumber, FullTransactionId, MultiXactId, TransactionId, XLogRecPtr,
+    BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, TransactionId,
+    XLogRecPtr,
 };
 use crate::format::version::Layout;
 use crate::pgdata::{Chunk, Evidence, FileId};
-use crate::recovery::plan::Plan;
+use crate::recovery::plan::{Counters, Plan};
 use forks::ForkFiles;
 use page::{HeapView, PageView};
 use std::collections::HashMap;
@@ -34,8 +34,85 @@ pub struct Horizons {
     pub oldest_xid: TransactionId,
     /// Next multixact.
     pub next_multi: MultiXactId,
+    /// Where the next multixact's members go.
+    pub next_multi_offset: MultiXactOffset,
     /// Oldest multixact; unknown before 9.3.
     pub oldest_multi: Option<MultiXactId>,
+}
+
+/// What is wrong with a number that is no valid one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutOfRange {
+    /// It was never given out.
+    NeverAssigned,
+    /// It was given out so long ago that nothing of it is kept.
+    BeforeOldest,
+}
+
+impl Horizons {
+    /// From the counters as replay leaves them.
+    #[must_use]
+    pub fn of(counters: &Counters) -> Self {
+        Self {
+            next_xid: counters.next_xid,
+            oldest_xid: counters.oldest_xid,
+            next_multi: counters.next_multi,
+            next_multi_offset: counters.next_multi_offset,
+            oldest_multi: counters.oldest_multi,
+        }
+    }
+
+    /// Whether a tuple may carry a normal transaction number.
+    #[inline]
+    #[must_use]
+    pub fn xid_is_valid(&self, xid: TransactionId) -> bool {
+        // Distances from the oldest, in a circle: oldest <= xid < next.
+        let next = self.next_xid.xid();
+        xid.0.wrapping_sub(self.oldest_xid.0) < next.0.wrapping_sub(self.oldest_xid.0)
+    }
+
+    /// Why it may not. In epoch 0 a number past the next one was never assigned, though it
+    /// looks old when compared in a circle.
+    #[must_use]
+    pub fn xid_fault(&self, xid: TransactionId) -> Option<OutOfRange> {
+        if self.xid_is_valid(xid) {
+            return None;
+        }
+        let next = self.next_xid.xid();
+        let never = self.next_xid.epoch() == 0 && xid.0 >= next.0 || !xid.precedes(next);
+        Some(if never {
+            OutOfRange::NeverAssigned
+        } else {
+            OutOfRange::BeforeOldest
+        })
+    }
+
+    /// Whether a tuple may carry a multixact.
+    #[inline]
+    #[must_use]
+    pub fn multi_is_valid(&self, multi: MultiXactId) -> bool {
+        self.multi_fault(multi).is_none()
+    }
+
+    /// Why it may not. Before 9.3 old multixacts stay in tuples, and nobody asks for them.
+    #[must_use]
+    pub fn multi_fault(&self, multi: MultiXactId) -> Option<OutOfRange> {
+        match self.oldest_multi {
+            Some(oldest) => {
+                if multi.wrapping_sub(oldest) < self.next_multi.wrapping_sub(oldest) {
+                    None
+                } else if multi.wrapping_sub(self.next_multi) < 0x8000_0000 {
+                    Some(OutOfRange::NeverAssigned)
+                } else {
+                    Some(OutOfRange::BeforeOldest)
+                }
+            }
+            None if multi.wrapping_sub(self.next_multi) < 0x8000_0000 => {
+                Some(OutOfRange::NeverAssigned)
+            }
+            None => None,
+        }
+    }
 }
 
 /// What replay does, as far as it is known.
@@ -105,10 +182,13 @@ pub fn scan(
         }
     }
     let new_tally = || Tally::new(&context.layout, context.max_findings);
-    let tallies: Vec<Mutex<Tally>> =
-        (0..=rayon::current_num_threads()).map(|_| Mutex::new(new_tally())).collect();
+    let tallies: Vec<Mutex<Tally>> = (0..=rayon::current_num_threads())
+        .map(|_| Mutex::new(new_tally()))
+        .collect();
     evidence.scan(&files, context.layout.blcksz, &|chunk: Chunk<'_>| {
-        let Some(&(number, segment)) = by_file.get(&chunk.file) else { return };
+        let Some(&(number, segment)) = by_file.get(&chunk.file) else {
+            return;
+        };
         // Every thread of the pool has a tally of its own; the last is for any other.
         let mine = rayon::current_thread_index().unwrap_or(tallies.len() - 1);
         let mut tally = tallies[mine.min(tallies.len() - 1)]
@@ -140,7 +220,9 @@ fn scan_chunk(
         + chunk.file_offset / blcksz as u64;
     for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
         // A fork has fewer than 2^32 blocks; what lies beyond cannot be addressed.
-        let Ok(blkno) = BlockNumber::try_from(blkno) else { break };
+        let Ok(blkno) = BlockNumber::try_from(blkno) else {
+            break;
+        };
         scan_page(context, fork, segment, blkno, page, tally);
     }
     let counts = std::mem::take(&mut tally.chunk);
@@ -156,16 +238,24 @@ fn scan_page(
     tally: &mut Tally,
 ) {
     tally.chunk.blocks += 1;
-    let Ok(header) = PageHeader::parse(page) else { return };
-    let view = PageView { context, fork, segment, blkno, page, header };
+    let Ok(header) = PageHeader::parse(page) else {
+        return;
+    };
+    let view = PageView {
+        context,
+        fork,
+        segment,
+        blkno,
+        page,
+        header,
+    };
     if header.is_new() && is_zeroed(page) {
         tally.chunk.zero.insert(blkno);
         return;
     }
     tally.chunk.last_nonzero = Some(blkno);
-    let checksum_fits = !context.checksums
-        || header.is_new()
-        || checks::page_checksum_mismatch::run(&view, tally);
+    let checksum_fits =
+        !context.checksums || header.is_new() || checks::page_checksum_mismatch::run(&view, tally);
     if context.only_checksums {
         return;
     }

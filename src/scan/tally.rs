@@ -1,10 +1,10 @@
 //! What one thread has seen; small, and merged in the end.
 
+use crate::cluster::xact::XactCache;
 use crate::finding::{Finding, Findings};
 use crate::format::heap::HeapTuples;
-use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator, TransactionId};
+use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator};
 use crate::format::version::Layout;
-use crate::cluster::xact::ClogCache;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 
@@ -54,19 +54,20 @@ pub struct Need {
     pub example: u32,
 }
 
-/// What of the SLRUs is needed and not good.
+/// What of the SLRUs is needed and is not there, or not good. Pages are counted through all
+/// segments.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Lack {
     /// A commit log page that is not there.
-    ClogMissing(u32),
+    ClogPage(u64),
     /// A commit log page that is all zero although a tuple says its transaction committed.
-    ClogZeroed(u32),
-    /// A commit log segment outside the live range that a garbage xid points into.
-    ClogForeign(u32),
+    ZeroedClogPage(u64),
+    /// A commit log page that answers for transactions that cannot be.
+    ForeignClogPage(u64),
     /// A page of multixact offsets that is not there.
-    OffsetsMissing(u32),
+    OffsetsPage(u64),
     /// A page of multixact members that is not there.
-    MembersMissing(u32),
+    MembersPage(u64),
 }
 
 /// What one thread has seen.
@@ -83,8 +84,8 @@ pub struct Tally {
     pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
     /// Room for the tuples of a page.
     pub tuples: HeapTuples,
-    /// Commit log pages read lately.
-    pub clog: ClogCache,
+    /// What was looked up lately.
+    pub xacts: XactCache,
 }
 
 impl Tally {
@@ -98,7 +99,7 @@ impl Tally {
             fork: 0,
             lacks: BTreeMap::new(),
             tuples: HeapTuples::new(layout),
-            clog: ClogCache::default(),
+            xacts: XactCache::default(),
         }
     }
 
@@ -113,10 +114,14 @@ impl Tally {
         lack: Lack,
         relation: RelFileLocator,
         at: (BlockNumber, OffsetNumber),
-        xid: TransactionId,
+        example: u32,
     ) {
         let first = (self.fork, at.0, at.1);
-        let need = Need { tuples: 1, first, example: xid.0 };
+        let need = Need {
+            tuples: 1,
+            first,
+            example,
+        };
         merge_need(&mut self.lacks, (lack, relation), need);
     }
 

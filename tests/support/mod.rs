@@ -54,6 +54,21 @@ pub fn fixture_file(name: &str, path: &str) -> Vec<u8> {
         .unwrap_or_else(|| panic!("{name} has no {path}"))
 }
 
+/// One file of `15-targz`, out of the compressed base backup within it.
+pub fn targz_file(path: &str) -> Vec<u8> {
+    let base = fixture_file("15-targz", "tar/base.tar.gz");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&*base));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap().to_str() == Some(path) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            return bytes;
+        }
+    }
+    panic!("15-targz has no {path}")
+}
+
 /// A text of `testdata/truth/NAME`, unpacked if its name ends in `.zst`.
 pub fn truth(name: &str, file: &str) -> String {
     let path = testdata().join(format!("truth/{name}/{file}"));

@@ -62,6 +62,16 @@ impl<'a> Members<'a> {
         self.len() == 0
     }
 
+    /// The member that updates or deletes the tuple; there is at most one, and none before
+    /// 9.3 (`multixact.h: ISUPDATE_from_mxstatus`).
+    #[must_use]
+    pub fn updater(&self) -> Option<TransactionId> {
+        match self {
+            Self::Xids(_) => None,
+            Self::WithStatus(members) => members.iter().find(|m| m.status >= 4).map(|m| m.xid),
+        }
+    }
+
     /// The transactions alone.
     pub fn xids(&self) -> impl Iterator<Item = TransactionId> + use<'a> {
         let (xids, members) = match self {

@@ -1,0 +1,179 @@
+//! Counts the rows that a query would return from a heap page, and notes what the commit log
+//! lacks to tell.
+//!
+//! Source: `heapam_visibility.c: HeapTupleSatisfiesMVCC`, with no transaction running.
+
+use super::page::HeapView;
+use super::tally::{Lack, Tally};
+use crate::cluster::xact::{Updater, XactLog, XactStatus};
+use crate::format::heap::{HeapTuple, Xmax, Xmin};
+use crate::format::slru::Slru;
+use crate::format::types::TransactionId;
+
+/// What is known of one question about a tuple.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// Counts tuples, rows and undecidable tuples of a page.
+pub fn count(view: &HeapView<'_, '_>, tally: &mut Tally) {
+    tally.chunk.tuples += view.heap.tuples.len() as u64;
+    let Some(xacts) = view.view.context.xacts else {
+        return;
+    };
+    for tuple in view.heap.tuples {
+        match is_row(view, xacts, tuple, tally) {
+            Answer::Yes => tally.chunk.rows += 1,
+            Answer::No => {}
+            Answer::Unknown => tally.chunk.unreadable_tuples += 1,
+        }
+    }
+}
+
+fn is_row(
+    view: &HeapView<'_, '_>,
+    xacts: &XactLog<'_>,
+    tuple: &HeapTuple,
+    tally: &mut Tally,
+) -> Answer {
+    match inserted(view, xacts, tuple, tally) {
+        Answer::Yes => match deleted(view, xacts, tuple, tally) {
+            Answer::Yes => Answer::No,
+            Answer::No => Answer::Yes,
+            Answer::Unknown => Answer::Unknown,
+        },
+        other => other,
+    }
+}
+
+fn inserted(
+    view: &HeapView<'_, '_>,
+    xacts: &XactLog<'_>,
+    tuple: &HeapTuple,
+    tally: &mut Tally,
+) -> Answer {
+    let context = view.view.context;
+    match tuple.header.xmin(&context.layout) {
+        Xmin::Frozen => Answer::Yes,
+        Xmin::Committed => {
+            note_zeroed(view, xacts, tuple, tally);
+            Answer::Yes
+        }
+        Xmin::Invalid => Answer::No,
+        Xmin::Undecided(xid) => ask(view, xacts, tuple, xid, tally),
+        Xmin::Moved { xvac, moved_in } => match ask(view, xacts, tuple, xvac, tally) {
+            Answer::Unknown => Answer::Unknown,
+            // heapam_visibility.c: a tuple moved off is gone once the VACUUM FULL committed,
+            // one moved in is there only then.
+            answer if (answer == Answer::Yes) != moved_in => Answer::No,
+            _ => ask(view, xacts, tuple, tuple.header.t_xmin, tally),
+        },
+    }
+}
+
+fn deleted(
+    view: &HeapView<'_, '_>,
+    xacts: &XactLog<'_>,
+    tuple: &HeapTuple,
+    tally: &mut Tally,
+) -> Answer {
+    let context = view.view.context;
+    match tuple.header.xmax(&context.layout) {
+        Xmax::None | Xmax::Locker(_) | Xmax::Lockers(_) | Xmax::UpgradedLockers(_) => Answer::No,
+        Xmax::Deleted(_) => Answer::Yes,
+        Xmax::Undecided(xid) => ask(view, xacts, tuple, xid, tally),
+        Xmax::Members(multi) => {
+            let Some(horizons) = context.horizons else {
+                return Answer::Unknown;
+            };
+            if !horizons.multi_is_valid(multi) {
+                return Answer::Unknown;
+            }
+            let (next, next_offset) = (horizons.next_multi, horizons.next_multi_offset);
+            match xacts.updater(&mut tally.xacts, multi, next, next_offset) {
+                Updater::None => Answer::No,
+                Updater::Xid(xid) => ask(view, xacts, tuple, xid, tally),
+                Updater::Invalid => Answer::Unknown,
+                Updater::Missing(slru, page) => {
+                    let lack = match slru {
+                        Slru::MultiXactOffset => Lack::OffsetsPage(page),
+                        _ => Lack::MembersPage(page),
+                    };
+                    note(view, tuple, lack, multi, tally);
+                    Answer::Unknown
+                }
+            }
+        }
+    }
+}
+
+/// Whether a transaction committed, as the server would find out.
+fn ask(
+    view: &HeapView<'_, '_>,
+    xacts: &XactLog<'_>,
+    tuple: &HeapTuple,
+    xid: TransactionId,
+    tally: &mut Tally,
+) -> Answer {
+    let context = view.view.context;
+    if !xid.is_normal() {
+        return if xid.is_valid() {
+            Answer::Yes
+        } else {
+            Answer::No
+        };
+    }
+    if context.horizons.is_some_and(|h| !h.xid_is_valid(xid)) {
+        // Whatever the commit log seems to say, it is not about this tuple.
+        if xacts.clog.has_page(xacts.clog_page(xid)) {
+            note(
+                view,
+                tuple,
+                Lack::ForeignClogPage(xacts.clog_page(xid)),
+                xid.0,
+                tally,
+            );
+        }
+        return Answer::Unknown;
+    }
+    match xacts.status(&mut tally.xacts, xid) {
+        XactStatus::Committed => Answer::Yes,
+        XactStatus::NotCommitted => Answer::No,
+        XactStatus::Missing => {
+            note(
+                view,
+                tuple,
+                Lack::ClogPage(xacts.clog_page(xid)),
+                xid.0,
+                tally,
+            );
+            Answer::Unknown
+        }
+    }
+}
+
+/// Notes a tuple whose hint bit says that its transaction committed, while the commit log
+/// page that should say so is all zero: the page was lost, or made by hand.
+fn note_zeroed(view: &HeapView<'_, '_>, xacts: &XactLog<'_>, tuple: &HeapTuple, tally: &mut Tally) {
+    if xacts.clog.zero_pages().is_empty() {
+        return;
+    }
+    let context = view.view.context;
+    let xid = tuple.header.t_xmin;
+    if !xid.is_normal() || context.horizons.is_some_and(|h| !h.xid_is_valid(xid)) {
+        return;
+    }
+    let page = xacts.clog_page(xid);
+    if xacts.is_zero_clog_page(page) && xacts.status(&mut tally.xacts, xid) != XactStatus::Committed
+    {
+        note(view, tuple, Lack::ZeroedClogPage(page), xid.0, tally);
+    }
+}
+
+fn note(view: &HeapView<'_, '_>, tuple: &HeapTuple, lack: Lack, example: u32, tally: &mut Tally) {
+    let at = (view.view.blkno, tuple.offnum);
+    tally.lack(lack, view.view.fork.locator, at, example);
+}
