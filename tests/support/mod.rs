@@ -69,8 +69,14 @@ pub fn targz_file(path: &str) -> Vec<u8> {
     panic!("15-targz has no {path}")
 }
 
-/// A text of `testdata/truth/NAME`.
+/// A text of `testdata/truth/NAME`, unpacked if its name ends in `.zst`.
 pub fn truth(name: &str, file: &str) -> String {
     let path = testdata().join(format!("truth/{name}/{file}"));
-    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let bytes = if file.ends_with(".zst") {
+        zstd::decode_all(&bytes[..]).unwrap()
+    } else {
+        bytes
+    };
+    String::from_utf8_lossy(&bytes).into_owned()
 }
