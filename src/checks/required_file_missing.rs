@@ -7,13 +7,38 @@ use crate::format::version::{Major, Version};
 
 check! {
     /// ## What it means
-    /// A file or directory that the server needs is missing.
+    /// A folder or file is absent that every data directory of this version has. What follows
+    /// depends on which. Measured on 15: without `pg_xact`, `pg_multixact`, `pg_subtrans`,
+    /// `pg_commit_ts`, `pg_notify`, `pg_replslot`, `pg_tblspc`, `pg_twophase` or `pg_logical`
+    /// (with `mappings` and `snapshots`) the server does not start. It starts without
+    /// `pg_dynshmem`, `pg_serial`, `pg_snapshots`, `pg_stat`, `pg_stat_tmp` and
+    /// `archive_status`. Without `global/pg_filenode.map` it starts and then crashes over and
+    /// over; without `base/N/PG_VERSION`, `base/N/pg_filenode.map`, `base/N/1259` (pg_class)
+    /// or `global/1262` (pg_database) it starts, but no connection is possible.
+    ///
+    /// The message is `could not open directory "..."` or `could not open file "..."`.
     ///
     /// ## How it is decided
+    /// The list of what `initdb` makes, for the version at hand: `pg_clog` and `pg_xlog` up
+    /// to 9.6, `pg_xact` and `pg_wal` from 10 on. Each path must be there and of the right
+    /// kind. Files of tables are looked for by `pg_class`.
     ///
     /// ## What else may cause it
+    /// A backup or copying tool, `git` or an object store, which drops empty folders:
+    /// harmless where the folder was empty; a WAL folder moved to another disk whose mount or
+    /// link is absent; a restore that was cut off; an `rm` in the wrong place; log cleaning
+    /// scripts that take `pg_clog` or `pg_xlog` for logs.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. If a disk is not mounted or a link
+    /// broken, mend that first: nothing is lost then.
+    ///
+    /// In a copy, a folder that the server fills itself may be made empty (mode 0700, the
+    /// server's user): `pg_notify`, `pg_subtrans`, `pg_snapshots`, `pg_serial`,
+    /// `pg_dynshmem`, `pg_stat`, `pg_stat_tmp`. The others lose something when made empty:
+    /// `pg_replslot` its slots, `pg_twophase` prepared transactions, `pg_tblspc` the links to
+    /// tablespaces, `pg_xact` and `pg_multixact` which rows are valid, the WAL folder all
+    /// that was not yet in tables. Take those from a backup or standby as a whole.
     "required-file-missing" Fatal Dir: "a file or directory that the server needs is missing"
 }
 
