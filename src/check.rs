@@ -487,7 +487,13 @@ fn limits(options: &Options) -> Vec<String> {
         Only::Checksums => Some("--only checksums".to_owned()),
         Only::Wal => Some("--only wal".to_owned()),
     };
-    let database = options.database.as_ref().map(|name| format!("--database {name}"));
-    let relation = options.relation.as_ref().map(|name| format!("--relation {name}"));
+    let database = options
+        .database
+        .as_ref()
+        .map(|name| format!("--database {name}"));
+    let relation = options
+        .relation
+        .as_ref()
+        .map(|name| format!("--relation {name}"));
     [only, database, relation].into_iter().flatten().collect()
 }
