@@ -97,7 +97,8 @@ impl Startup {
         if !names_it.iter().any(|start| reason.starts_with(start)) {
             return None;
         }
-        let (_, rest) = reason.rsplit_once(" at ")?;
+        // 16 and later go on with "expected at least 24, got 0".
+        let (_, rest) = reason.split_once(" at ")?;
         rest.split(':').next()
     }
 }
@@ -174,7 +175,7 @@ mod tests {
     fn a_crash_with_nothing_to_replay() {
         let startup = Startup::read(
             "LOG:  database system was not properly shut down; automatic recovery in progress\n\
-             LOG:  invalid record length at 0/1690B60: wanted 24, got 0\n\
+             LOG:  invalid record length at 0/1690B60: expected at least 24, got 0\n\
              LOG:  redo is not required\n\
              LOG:  checkpoint starting: end-of-recovery immediate\n",
         );
