@@ -99,30 +99,35 @@ pub fn output(command: &mut Command) -> String {
 }
 
 /// Hands a file or directory to the servers' user.
-pub fn own(path: &Path) {
-    if let Some((uid, gid)) = *POSTGRES {
-        chown(path, Some(uid), Some(gid)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+fn own(path: &Path) -> io::Result<()> {
+    match *POSTGRES {
+        Some((uid, gid)) => chown(path, Some(uid), Some(gid)),
+        None => Ok(()),
     }
+}
+
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    own(path)
 }
 
 /// A private directory of the servers' user.
 pub fn make_dir(path: &Path) {
-    fs::create_dir_all(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-    own(path);
+    make_private_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
 /// A file of the servers' user with these bytes.
 pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>) {
     fs::write(path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    own(path);
+    own(path).unwrap();
 }
 
 /// A new short-lived directory that the servers' user can reach. Its path is short enough to hold a socket.
 fn scratch_dir() -> TempDir {
     let dir = tempfile::Builder::new().prefix("pga").tempdir().unwrap();
-    own(dir.path());
+    own(dir.path()).unwrap();
     dir
 }
 
@@ -150,7 +155,7 @@ fn copy_entry(
         metadata => metadata?.file_type(),
     };
     if kind.is_dir() {
-        make_dir(to);
+        make_private_dir(to)?;
         for entry in fs::read_dir(&from)? {
             let name = entry?.file_name();
             let below = below.join(&name);
@@ -165,7 +170,7 @@ fn copy_entry(
             Err(e) if vanished(&e) => {}
             copied => {
                 copied?;
-                own(to);
+                own(to)?;
             }
         }
     }
@@ -428,6 +433,23 @@ impl Cluster {
             );
             sleep(Duration::from_millis(1));
         }
+        self.remove_shared_memory();
+    }
+
+    /// A killed server leaves a System V segment, and there is room for some thousands of them. Its id is in line 7 of
+    /// `postmaster.pid`: `key id`.
+    fn remove_shared_memory(&self) {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let id = file
+            .lines()
+            .nth(6)
+            .and_then(|line| line.split_whitespace().nth(1));
+        if let Some(id) = id {
+            let _ = Command::new("ipcrm")
+                .args(["-m", id])
+                .stderr(Stdio::null())
+                .status();
+        }
     }
 
     /// Does something while every process of the server stands still.
@@ -500,19 +522,12 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(mut child) = self.postmaster.take() {
-            // The children see their postmaster gone and leave; what they write meanwhile nobody reads.
-            let pids = match parent_of(child.id()) {
-                Some(_) => {
-                    self.postmaster = Some(child);
-                    let pids = self.processes();
-                    child = self.postmaster.take().unwrap();
-                    pids
-                }
-                None => vec![],
-            };
-            signal("KILL", &pids);
-            let _ = child.wait();
+        if self.postmaster.is_some() {
+            signal("KILL", &self.processes());
+            if let Some(mut child) = self.postmaster.take() {
+                let _ = child.wait();
+            }
+            self.remove_shared_memory();
         }
         if panicking() && self.evidence.get() {
             let name = std::thread::current()
@@ -523,8 +538,10 @@ impl Drop for Cluster {
                 .join("live-failures")
                 .join(name);
             let _ = fs::remove_dir_all(&kept);
-            copy_tree(self.home(), &kept, &|_| false);
-            eprintln!("the evidence is kept in {}", kept.display());
+            match copy_entry(self.home(), Path::new(""), &kept, &|_| false) {
+                Ok(()) => eprintln!("the evidence is kept in {}", kept.display()),
+                Err(e) => eprintln!("the evidence is lost: {}: {e}", kept.display()),
+            }
         }
     }
 }
