@@ -5,6 +5,7 @@ use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, RelFileLocator
 use roaring::RoaringBitmap;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// How bad it is for the data or for the start of the server.
@@ -19,6 +20,17 @@ pub enum Severity {
     Damage,
     /// The server cannot start, or must not be started.
     Fatal,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "note",
+            Self::Abnormal => "abnormal",
+            Self::Damage => "damage",
+            Self::Fatal => "fatal",
+        })
+    }
 }
 
 /// How sure it is.
@@ -193,6 +205,14 @@ pub struct GroupKey {
     pub severity: Severity,
     /// What replay does to it.
     pub recovery: Recovery,
+}
+
+impl GroupKey {
+    /// Whether it is damage that stays.
+    #[must_use]
+    pub fn is_lasting_damage(&self) -> bool {
+        self.severity >= Severity::Damage && self.recovery != Recovery::Heals
+    }
 }
 
 /// A relation's fork, or else a file.

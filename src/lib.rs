@@ -1,4 +1,5 @@
 //! Reads a PostgreSQL data directory and its WAL straight from the files.
+pub mod check;
 pub mod checks;
 pub mod cluster;
 pub mod finding;

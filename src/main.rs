@@ -1,2 +1,10 @@
 //! The `pgautopsy` command.
-fn main() {}
+
+mod cli;
+mod show;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,7 +1,14 @@
 //! What to tell the operator.
 
-use crate::format::types::{TimeLineID, TimestampTz, XLogRecPtr};
+use crate::check::Examination;
+use crate::cluster::Fact;
+use crate::finding::{Findings, Place, Recovery, Severity};
+use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
+use crate::format::version::Major;
+use crate::report::units::{count, size, thousands};
+use crate::report::{RelationSummary, StopKind, WalSummary};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The state of the directory in one word.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -82,4 +89,336 @@ pub struct Verdict {
     pub loss: Vec<Loss>,
     /// What to do, in order.
     pub next_steps: Vec<String>,
+}
+
+/// Relations with what could be read of them and what is wrong with them.
+#[must_use]
+pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<RelationSummary> {
+    let (Some(tally), Some(layout)) = (examination.tally, examination.cluster.layout) else {
+        return Vec::new();
+    };
+    let plan = examination.recovery.and_then(|run| run.plan.as_ref());
+    let mut damage: BTreeMap<RelFileLocator, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for (key, group) in findings.groups() {
+        if let Place::Fork(locator, _) = key.place
+            && key.severity >= Severity::Damage
+            && key.recovery != Recovery::Heals
+        {
+            *damage
+                .entry(locator)
+                .or_default()
+                .entry(key.code)
+                .or_default() += group.total;
+        }
+    }
+    let mut relations: Vec<RelationSummary> = examination
+        .forks
+        .iter()
+        .enumerate()
+        .filter(|(_, fork)| fork.fork == ForkNumber::Main && !fork.temporary)
+        .map(|(number, fork)| {
+            let counts = tally.forks.get(&number).cloned().unwrap_or_default();
+            RelationSummary {
+                name: examination.names.name(fork.locator),
+                locator: fork.locator,
+                path: fork.path.to_string(),
+                blocks: fork.blocks(&layout),
+                tuples: counts.tuples,
+                rows: counts.rows,
+                unreadable_tuples: counts.unreadable_tuples,
+                unreadable_blocks: counts.unreadable.len(),
+                wal_blocks: plan.map_or(0, |plan| {
+                    plan.changed_blocks(fork.locator, ForkNumber::Main)
+                }),
+                damage: damage.remove(&fork.locator).unwrap_or_default(),
+            }
+        })
+        .collect();
+    relations.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    relations
+}
+
+/// Puts together what to tell the operator.
+#[must_use]
+pub fn judge(
+    examination: &Examination<'_>,
+    findings: &Findings,
+    relations: &[RelationSummary],
+    wal: Option<&WalSummary>,
+) -> Verdict {
+    let startup = startup(examination, wal);
+    let outcome = startup.as_ref().map(|startup| startup.outcome);
+    let lasting = |severity| {
+        findings
+            .groups()
+            .any(|(key, _)| key.severity >= severity && key.recovery != Recovery::Heals)
+    };
+    let status = if outcome == Some(Outcome::Fails) || lasting(Severity::Fatal) {
+        Status::Unusable
+    } else if lasting(Severity::Damage) {
+        Status::Damaged
+    } else if outcome == Some(Outcome::Clean) {
+        Status::Healthy
+    } else {
+        Status::NeedsRecovery
+    };
+    Verdict {
+        status,
+        headline: headline(status, startup.as_ref(), relations),
+        loss: loss(examination, wal),
+        next_steps: next_steps(
+            examination,
+            status,
+            startup.as_ref(),
+            findings,
+            relations,
+            wal,
+        ),
+        startup,
+    }
+}
+
+fn startup(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Option<Startup> {
+    let cluster = examination.cluster;
+    let Some(run) = examination.recovery else {
+        // pg_control is missing or refused: the server goes no further.
+        let refusal = match (&cluster.control, cluster.version) {
+            (Fact::Present(reading), Some(version)) => reading.refusal(version),
+            _ => None,
+        };
+        let message = refusal
+            .map(|r| format!("{}: {}", r.severity, r.message))
+            .or_else(|| {
+                let missing = matches!(cluster.control, Fact::Missing);
+                missing.then(|| {
+                    "PANIC: could not open file \"global/pg_control\": No such file or directory"
+                        .to_owned()
+                })
+            });
+        return Some(Startup {
+            outcome: Outcome::Fails,
+            message,
+            redo_start: None,
+            redo_done: None,
+            end_of_wal: None,
+            timeline: None,
+            last_completed_transaction: None,
+            silent_loss: false,
+        });
+    };
+    Some(Startup {
+        outcome: run.outcome,
+        message: run.failure.clone(),
+        redo_start: run.redo_start,
+        redo_done: run.redo_done,
+        end_of_wal: run.end_of_wal,
+        timeline: Some(run.timeline),
+        last_completed_transaction: run.plan.as_ref().and_then(|plan| plan.last_completed),
+        silent_loss: run.outcome != Outcome::Fails
+            && wal.is_some_and(|wal| wal.stop_kind != StopKind::EndOfWal),
+    })
+}
+
+fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
+    let (Some(run), Some(wal)) = (examination.recovery, wal) else {
+        return Vec::new();
+    };
+    let cause = match (wal.stop_kind, &run.stop) {
+        (StopKind::EndOfWal, _) | (_, None) => return Vec::new(),
+        (StopKind::MissingSegment, Some(stop)) => {
+            format!(
+                "WAL segment {} is missing",
+                stop.cause.segment().unwrap_or_default()
+            )
+        }
+        (StopKind::Damage, Some(_)) => {
+            format!(
+                "WAL is damaged: {}",
+                wal.stop_reason.as_deref().unwrap_or_default()
+            )
+        }
+    };
+    vec![Loss {
+        cause,
+        from_lsn: run.end_of_wal,
+        to_lsn: None,
+        commits: 0,
+        first_commit: None,
+        last_commit: None,
+    }]
+}
+
+fn headline(status: Status, startup: Option<&Startup>, relations: &[RelationSummary]) -> String {
+    let broken = relations
+        .iter()
+        .filter(|relation| !relation.damage.is_empty())
+        .count() as u64;
+    let silent = startup.is_some_and(|startup| startup.silent_loss);
+    match status {
+        Status::Healthy => {
+            "Nothing is damaged. The server was shut down cleanly and starts at once.".to_owned()
+        }
+        Status::NeedsRecovery => {
+            "Nothing is damaged. The next start replays the WAL and is then ready.".to_owned()
+        }
+        Status::Unusable => match startup.and_then(|startup| startup.message.as_deref()) {
+            Some(message) => format!("The server does not start: {message}"),
+            None => "The server must not be started like this.".to_owned(),
+        },
+        Status::Damaged => {
+            let what = match broken {
+                0 => "Files that the server needs are damaged.".to_owned(),
+                1 => "1 relation cannot be read in full.".to_owned(),
+                n => format!("{} relations cannot be read in full.", thousands(n)),
+            };
+            let start = if silent {
+                " The server starts, and says nothing of what it lost."
+            } else if startup.is_some_and(|startup| startup.outcome != Outcome::Fails) {
+                " The server starts and does not say so."
+            } else {
+                ""
+            };
+            format!("{what}{start}")
+        }
+    }
+}
+
+fn next_steps(
+    examination: &Examination<'_>,
+    status: Status,
+    startup: Option<&Startup>,
+    findings: &Findings,
+    relations: &[RelationSummary],
+    wal: Option<&WalSummary>,
+) -> Vec<String> {
+    if status == Status::Healthy || status == Status::NeedsRecovery {
+        return Vec::new();
+    }
+    let since_10 = examination
+        .cluster
+        .version
+        .is_some_and(|v| v.since(Major::V10));
+    let reset = if since_10 {
+        "pg_resetwal"
+    } else {
+        "pg_resetxlog"
+    };
+    let mut steps = vec![
+        "Copy the directory as it is, with its tablespaces and WAL, before anything else. Work \
+         on the copy."
+            .to_owned(),
+    ];
+    let has = |code: &str| {
+        findings.groups().any(|(key, _)| {
+            key.code == code && key.severity >= Severity::Damage && key.recovery != Recovery::Heals
+        })
+    };
+    let drops = match wal {
+        Some(wal) if wal.commits > 0 => format!(
+            " and drops {} of WAL with {}",
+            size(wal.redo_bytes),
+            count(wal.commits, "commit")
+        ),
+        Some(wal) if wal.redo_bytes > 0 && wal.records > 0 => {
+            format!(" and drops {} of WAL", size(wal.redo_bytes))
+        }
+        _ => String::new(),
+    };
+    let starts = startup.is_some_and(|startup| startup.outcome != Outcome::Fails);
+    if starts {
+        steps.push(format!("Do not run {reset}: it mends nothing here{drops}."));
+    } else {
+        steps.push(format!(
+            "Do not run {reset} on the only copy: it makes the server start by forgetting what the \
+             WAL holds{}.",
+            if drops.is_empty() {
+                ""
+            } else {
+                ", and what it drops is gone"
+            }
+        ));
+    }
+    let made_up = findings
+        .groups()
+        .filter(|(key, group)| {
+            key.code == "clog-segment-foreign"
+                && group
+                    .kept
+                    .iter()
+                    .any(|finding| finding.message.contains("made by hand"))
+        })
+        .count() as u64;
+    if made_up > 0 {
+        steps.push(format!(
+            "In the copy, remove the {} made by hand: they turn unreadable rows into silently \
+             missing ones. Without them a query that meets such a row says so.  (pgautopsy explain \
+             clog-segment-foreign)",
+            count(made_up, "clog file")
+        ));
+    } else if has("clog-segment-missing") {
+        steps.push(
+            "Do not make the missing clog files with dd: rows that need them would count as \
+             aborted. Get them from a backup or a standby."
+                .to_owned(),
+        );
+    }
+    if silent_or_failed(startup) {
+        steps.push(
+            "Look for the missing WAL before any start: an archive, a standby, pg_receivewal, or a \
+             .partial file. Name its folder with --wal-archive and run this again."
+                .to_owned(),
+        );
+    }
+    let broken: Vec<String> = relations
+        .iter()
+        .filter(|relation| !relation.damage.is_empty())
+        .map(|relation| {
+            relation
+                .name
+                .qualified()
+                .unwrap_or_else(|| relation.path.clone())
+        })
+        .collect();
+    if !broken.is_empty() {
+        let indexes = relations
+            .iter()
+            .filter(|relation| !relation.damage.is_empty())
+            .all(|relation| relation.name.kind == Some("index"));
+        let which = match &broken[..] {
+            [one] => one.clone(),
+            [one, two] => format!("{one} and {two}"),
+            [first, second, ..] => {
+                format!(
+                    "{first}, {second} and {} more",
+                    count(broken.len() as u64 - 2, "other")
+                )
+            }
+            [] => String::new(),
+        };
+        steps.push(if indexes {
+            format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
+        } else {
+            format!(
+                "Restore {which} from a backup or a standby if there is one. Else start the copy, \
+                 dump every other table first, then take what can be read of {which}: rows outside \
+                 the damaged blocks, by ctid; with zero_damaged_pages = on in that session the \
+                 blocks that cannot be read count as empty, and are lost for good."
+            )
+        });
+    }
+    steps.push(
+        "Find out what wrote there before the disk is used again: memory, controller, disk, a \
+         second mount, or a copying tool."
+            .to_owned(),
+    );
+    steps
+}
+
+fn silent_or_failed(startup: Option<&Startup>) -> bool {
+    startup.is_some_and(|startup| {
+        startup.silent_loss
+            || startup.message.as_deref().is_some_and(|message| {
+                message.contains("checkpoint record") || message.contains("WAL ends")
+            })
+    })
 }

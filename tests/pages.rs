@@ -1,12 +1,13 @@
 //! Pages of real clusters: what is healthy must look healthy to every parser.
 
-use pgautopsy::format::checksum::page_checksum;
+use pgautopsy::format::checksum::{Cause, explain, page_checksum};
 use pgautopsy::format::fsm::FsmPage;
 use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::index::{Meta, PageKind, Special};
 use pgautopsy::format::page::{self, PageHeader};
 use pgautopsy::format::slru::{self, Slru, SlruPlace};
 use pgautopsy::format::{BlockNumber, ForkNumber, Layout, Major, Version, vm};
+use pgautopsy::report::page::{PageContext, render_page};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
@@ -245,6 +246,108 @@ fn maps_are_consistent() {
         });
         assert!(pages > 50, "{fixture}: {pages}");
     }
+}
+
+fn shown(layout: &Layout, relation: &Relation, blkno: BlockNumber, page: &[u8]) -> String {
+    let context = PageContext {
+        layout: *layout,
+        fork: relation.fork,
+        blkno,
+        nblocks: relation.first + u32::try_from(relation.bytes.len() / 8192).unwrap(),
+        checksums: Some(layout.since(Major::V9_3)),
+    };
+    let mut out = Vec::new();
+    render_page(&mut out, page, &context).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn healthy_pages_are_rendered_without_a_fault() {
+    for fixture in ["9.2-crash", "15-crash"] {
+        let mut pages = 0;
+        each_page(fixture, |layout, relation, blkno, page| {
+            // A part of the larger relations does.
+            if blkno % 8 > 1 {
+                return;
+            }
+            let shown = shown(layout, relation, blkno, page);
+            let place = format!("{fixture} {} block {blkno}", relation.path);
+            for line in shown.lines() {
+                assert!(line.len() <= 80, "{place}: {line}");
+                assert!(!line.trim_start().starts_with("fault"), "{place}: {line}");
+                assert!(!line.trim_start().starts_with("why"), "{place}: {line}");
+            }
+            pages += 1;
+        });
+        assert!(pages > 300, "{fixture}: {pages}");
+    }
+}
+
+#[test]
+fn flipped_bits_are_survived() {
+    // The same sequence in each run.
+    let mut x = 88_172_645_463_325_252_u64;
+    let mut random = move |below: usize| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        usize::try_from(x >> 16).unwrap() % below
+    };
+    let mut n = 0;
+    each_page("15-crash", |layout, relation, blkno, page| {
+        n += 1;
+        if n % 100 != 0 {
+            return;
+        }
+        let mut page = page.to_vec();
+        for _ in 0..=random(8) {
+            // Half of them where structure is.
+            let at = if random(2) == 0 {
+                random(64)
+            } else {
+                random(8192)
+            };
+            page[at] ^= 1 << random(8);
+        }
+        let text = shown(layout, relation, blkno, &page);
+        for line in text.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+        assert!(text.contains("2000\n"), "the dump reaches the end");
+    });
+}
+
+/// Single causes put into real pages are named again.
+#[test]
+fn damage_is_explained() {
+    let layout = layout("15-crash");
+    let (mut sums, mut moved, mut bits, mut pages) = (0, 0, 0, 0);
+    each_page("15-crash", |_, relation, blkno, page| {
+        let header = PageHeader::parse(page).unwrap();
+        if header.is_new() || blkno % 64 != 5 || relation.fork != ForkNumber::Main {
+            return;
+        }
+        pages += 1;
+        let mut damaged = page.to_vec();
+        damaged[9] ^= 0x10;
+        let why = explain(&damaged, blkno, 6, &layout).unwrap();
+        sums += u32::from(why.cause == Cause::ChecksumBit { bit: 12 });
+        let why = explain(page, blkno + 400, 1000, &layout).unwrap();
+        moved += u32::from(matches!(why.cause, Cause::OtherBlock { blkno: b, .. } if b == blkno));
+        let mut damaged = page.to_vec();
+        damaged[13] ^= 0x80;
+        let why = explain(&damaged, blkno, 6, &layout).unwrap();
+        bits += u32::from(matches!(
+            why.cause,
+            Cause::Bit {
+                byte: 13,
+                bit: 7,
+                ..
+            }
+        ));
+    });
+    assert!(pages > 5, "{pages}");
+    assert_eq!((sums, moved, bits), (pages, pages, pages));
 }
 
 fn truth(path: &str) -> String {

@@ -8,10 +8,16 @@ use pgautopsy::format::history::{Switchpoint, TimeLineHistory};
 use pgautopsy::format::names::{RelFile, SlruNames, TwoPhaseName, WalFile};
 use pgautopsy::format::pgversion::PgVersion;
 use pgautopsy::format::relmap::RelMap;
-use pgautopsy::format::{Layout, Version};
+use pgautopsy::format::replorigin::ReplicationOrigins;
+use pgautopsy::format::slot::SlotState;
+use pgautopsy::format::twophase::TwoPhaseFile;
+use pgautopsy::format::{Layout, TimestampTz, Version};
+use pgautopsy::report::controldata::{ControlVerdict, render_control};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 struct Fixture {
     name: String,
@@ -318,4 +324,116 @@ fn every_backup_label_and_history_file_is_read_whole() {
         }
     }
     assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn every_pg_control_is_printed_as_pg_controldata_does() {
+    let mut seen = 0;
+    for f in FIXTURES.iter() {
+        let bytes = match f.name.as_str() {
+            "15-targz" => support::targz_file("global/pg_control"),
+            _ => f.file("pgdata/global/pg_control").to_vec(),
+        };
+        let mut out = Vec::new();
+        let verdict = render_control(&mut out, &bytes, None).unwrap();
+        assert_eq!(verdict, ControlVerdict::Good, "{}", f.name);
+        let text = String::from_utf8(out).unwrap();
+        let recorded = support::truth(&f.name, "control.txt");
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(&text), lines(&recorded), "{}", f.name);
+        seen += 1;
+    }
+    assert_eq!(seen, 54);
+}
+
+#[test]
+fn a_damaged_pg_control_is_printed_with_what_is_wrong_first() {
+    let f = FIXTURES.iter().find(|f| f.name == "15-crash").unwrap();
+    let mut bytes = f.file("pgdata/global/pg_control").to_vec();
+    bytes[16] = 9;
+    let mut out = Vec::new();
+    let verdict = render_control(&mut out, &bytes, None).unwrap();
+    assert_eq!(verdict, ControlVerdict::Damaged);
+    let text = String::from_utf8(out).unwrap();
+    let (head, table) = text.split_once("\n\n").unwrap();
+    assert!(
+        head.starts_with("The file is damaged: its CRC is "),
+        "{head}"
+    );
+    assert!(head.contains("Impossible value: state is 9, expected 1 to 6.\n"));
+    assert!(head.ends_with("  FATAL:  incorrect checksum in control file"));
+    let recorded = support::truth("15-crash", "control.txt");
+    assert_eq!(
+        table,
+        recorded.replace("in production", "unrecognized status code")
+    );
+}
+
+#[test]
+fn every_two_phase_file_is_read_to_its_end() {
+    let mut gids = std::collections::BTreeSet::new();
+    let mut seen = 0;
+    let mut confirmed = 0;
+    for f in FIXTURES.iter() {
+        for (path, bytes) in &f.files {
+            let Some((_, name)) = path.split_once("/pg_twophase/") else {
+                continue;
+            };
+            let file = TwoPhaseFile::parse(f.version, bytes).unwrap();
+            assert!(file.crc_is_good && file.size_is_good, "{} {path}", f.name);
+            let state = file.state;
+            assert_eq!(state.len + 4, bytes.len(), "{} {path}", f.name);
+            let named = TwoPhaseName::parse(f.version, name).unwrap().xid();
+            assert_eq!(state.xid, named);
+            assert!(!state.records.is_empty());
+            assert!(state.records.iter().all(|r| (1..=4).contains(&r.rmid)));
+            for locator in state.commit_rels.iter().chain(&state.abort_rels) {
+                assert!(locator.spc_oid >= 1663 && locator.rel_number >= 16_384);
+            }
+            // gid,transaction,prepared,owner,database
+            let line = format!("{},{},{},", state.gid, state.xid, shown(state.prepared_at));
+            let truth = support::truth(&f.name, "prepared.csv");
+            if truth.contains(&state.gid) {
+                assert!(truth.contains(&line), "{} {path} {line}", f.name);
+                confirmed += 1;
+            }
+            gids.insert(state.gid);
+            seen += 1;
+        }
+    }
+    let gids: Vec<&str> = gids.iter().map(String::as_str).collect();
+    assert!(gids.iter().all(|gid| gid.starts_with("gx_")), "{gids:?}");
+    assert!(gids.contains(&"gx_otherdb"), "{gids:?}");
+    assert!(seen > 50 && confirmed > 50, "{seen} {confirmed}");
+}
+
+/// As `TIMESTAMPTZ` prints in UTC.
+fn shown(time: TimestampTz) -> String {
+    let format = format_description!(
+        "[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:1+]+00"
+    );
+    let since_1970 = i128::from(time.0 + 946_684_800_000_000);
+    OffsetDateTime::from_unix_timestamp_nanos(since_1970 * 1000)
+        .unwrap()
+        .format(&format)
+        .unwrap()
+}
+
+#[test]
+fn every_slot_and_origin_checkpoint_is_good() {
+    let mut slots = std::collections::BTreeSet::new();
+    for (f, _, bytes) in files_ending("/state") {
+        let slot = SlotState::parse(f.version, bytes).unwrap();
+        assert!(slot.crc_is_good, "{}", f.name);
+        assert!(slot.name.starts_with("lab_"), "{} {slot:?}", f.name);
+        slots.insert(f.version.major);
+    }
+    assert!(slots.len() >= 10, "{slots:?}");
+    let mut origins = 0;
+    for (f, _, bytes) in files_ending("/replorigin_checkpoint") {
+        let read = ReplicationOrigins::parse(bytes).unwrap();
+        assert!(read.crc_is_good, "{}", f.name);
+        origins += 1;
+    }
+    assert!(origins > 30, "{origins}");
 }

@@ -1,13 +1,100 @@
 //! Commit log segment is missing.
 
+use crate::check::Examination;
+use crate::finding::{Finding, Findings, Location};
+use crate::format::slru::Slru;
+use super::slru_lacks::{Lacking, lacking};
+use crate::finding::Severity;
+use crate::scan::tally::Lack;
+use std::collections::BTreeSet;
+
 check! {
     /// ## What it means
-    /// Commit log segment is missing.
+    /// The commit log (`pg_clog` up to 9.6, `pg_xact` later) keeps two bits for each
+    /// transaction: in progress, committed, aborted. One file covers 1048576 transactions. A
+    /// file is missing that rows still need. A query on such a row fails: ERROR `could not
+    /// access status of transaction 2319990784`, DETAIL `Could not open file "pg_clog/08A4":
+    /// No such file or directory.` (19 has it the other way round: the file in the message,
+    /// the number in the DETAIL). After a clean stop the server does not even start if the
+    /// newest file is missing (FATAL, same text).
+    ///
+    /// Worse is a start after a crash. Replay makes the file anew, full of zeroes, with one
+    /// LOG line, `file "pg_xact/0000" doesn't exist, reading as zeroes`, and then all is
+    /// "aborted" that the replayed WAL does not tell. Measured on 15: of 110003 committed
+    /// rows 96671 were left, and no error.
     ///
     /// ## How it is decided
+    /// A segment is needed if it lies within `oldestXid` up to the next XID, or if rows
+    /// without hint bits (marks in the row that save the look-up) name transactions in it.
+    /// The report names the relations, the number of rows, and an example. The server finds
+    /// it at first use (`slru.c: SlruPhysicalReadPage, SlruReportIOError`).
     ///
     /// ## What else may cause it
+    /// Cleaning scripts that take `pg_clog` for log files; a copy or restore that was cut
+    /// off; a lost file after a file system repair (`lost+found`). Or the file never existed,
+    /// and the rows are damaged: then `xmin-out-of-range` or `xmax-out-of-range` is reported,
+    /// and this is not.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else, and do not start the server: after a
+    /// crash, the start itself turns committed rows into aborted ones and writes that down.
+    ///
+    /// Get the file from a backup or standby: an old segment never changes again once its
+    /// transactions have ended, and even the newest one is good if the WAL since the backup
+    /// is replayed. Do not make it with `dd if=/dev/zero`: that silences the error and
+    /// removes the rows. Filling it with 0x55 (all committed) brings back aborted and deleted
+    /// ones: only in a copy, to dump, and to be compared by hand. `pg_resetwal` brings
+    /// nothing back.
     "clog-segment-missing" Damage Clog: "commit log segment is missing"
+}
+
+/// Segments that tuples need, or that lie between the oldest and the next transaction, and
+/// that are not there.
+pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
+        return;
+    };
+    let mut named = BTreeSet::new();
+    for lack in lacking(examination) {
+        let Lack::ClogPage(page) = lack.lack else { continue };
+        let segno = page / 32;
+        if xacts.clog.has_segment(segno) {
+            continue;
+        }
+        named.insert(segno);
+        findings.push(needed(&lack, segno, examination));
+    }
+    // Nobody's rows depend on the rest, but the server never leaves a hole there.
+    let Some(horizons) = examination.horizons else { return };
+    for segno in 0..=Slru::Xact.last_segment(&layout) {
+        let (oldest, next) = (horizons.oldest_xid.0, horizons.next_xid.xid().0);
+        let live = Slru::Xact.segment_is_live(segno, oldest.into(), next.into(), &layout);
+        let first_page = segno * 32;
+        let made = (first_page..first_page + 32).any(|page| xacts.replay_makes_clog_page(page));
+        if live && !made && !named.contains(&segno) && !xacts.clog.has_segment(segno) {
+            let message = "is missing between the oldest and the next transaction; no row that \
+                           was looked at needs it";
+            let location = Location::file(&path(segno, examination));
+            let finding = Finding::new(&CHECK, location, message).severity(Severity::Abnormal);
+            findings.push(finding);
+        }
+    }
+}
+
+fn needed(lack: &Lacking<'_>, segno: u64, examination: &Examination<'_>) -> Finding {
+    let path = path(segno, examination);
+    let message = format!("is missing; {}", lack.who());
+    let xid = lack.example;
+    Finding::new(&CHECK, Location::file(&path), message)
+        .server_error(format!("could not access status of transaction {xid}"))
+}
+
+/// Path of a commit log segment.
+pub(super) fn path(segno: u64, examination: &Examination<'_>) -> String {
+    match &examination.cluster.layout {
+        Some(layout) => {
+            format!("{}/{}", Slru::Xact.directory(layout), Slru::Xact.segment_name(segno, layout))
+        }
+        None => String::new(),
+    }
 }

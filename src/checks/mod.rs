@@ -3,7 +3,8 @@
 //!
 //! A new check is one file with a `check!` and its name in the `registry!` below.
 
-use crate::finding::Severity;
+use crate::check::{Examination, Only};
+use crate::finding::{Findings, Severity};
 use std::fmt;
 
 /// The part of PostgreSQL a fault belongs to.
@@ -121,6 +122,57 @@ registry! {
     history_file_invalid,
     timeline_history_missing,
     timeline_not_ancestor,
+}
+
+mod slru_lacks;
+mod wal_segments;
+
+/// Runs the checks that look at the cluster as a whole.
+pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut Findings) {
+    let control = [
+        control_file_malformed::run,
+        control_file_crc_mismatch::run,
+        control_file_impossible_value::run,
+        control_file_wrong_version::run,
+        control_file_disagrees_with_wal::run,
+        version_file_invalid::run,
+        required_file_missing::run,
+        backup_label_invalid::run,
+    ];
+    let wal = [
+        checkpoint_record_unreadable::run,
+        wal_record_damaged::run,
+        wal_segment_missing::run,
+        wal_segment_malformed::run,
+        wal_segment_foreign::run,
+        wal_segment_misnamed::run,
+        wal_segment_recycled::run,
+        history_file_invalid::run,
+        timeline_history_missing::run,
+        timeline_not_ancestor::run,
+    ];
+    let files = [
+        relation_map_invalid::run,
+        tablespace_link_dangling::run,
+        relation_segment_missing::run,
+        relation_segment_short::run,
+        last_block_short::run,
+        zero_page::run,
+        clog_segment_missing::run,
+        clog_segment_short::run,
+        clog_segment_zeroed::run,
+        clog_segment_foreign::run,
+        multixact_segment_missing::run,
+        multixact_segment_short::run,
+    ];
+    let all: [&[fn(&Examination<'_>, &mut Findings)]; 3] = match only {
+        Only::All => [&control, &wal, &files],
+        Only::Wal => [&control, &wal, &[]],
+        Only::Checksums => [&control, &[], &[last_block_short::run]],
+    };
+    for run in all.into_iter().flatten() {
+        run(examination, findings);
+    }
 }
 
 /// The check of a code.

@@ -1,13 +1,73 @@
 //! Multixact segment is missing.
 
+use crate::check::Examination;
+use crate::finding::{Finding, Findings, Location};
+use crate::format::slru::Slru;
+use super::slru_lacks::lacking;
+use crate::scan::tally::Lack;
+
 check! {
     /// ## What it means
-    /// Multixact segment is missing.
+    /// `pg_multixact` keeps the lists of transactions for rows that several transactions
+    /// lock, and from 9.3 on for rows locked by some and updated by one: `offsets` says where
+    /// each list begins, `members` holds the lists. A file is missing that rows still need.
+    /// Asking for such a row fails: ERROR `could not access status of transaction 6`, where 6
+    /// is the multixact and no transaction, DETAIL `Could not open file
+    /// "pg_multixact/offsets/0000": No such file or directory.` (19 names the file in the
+    /// message). After a clean stop the server does not start if the newest `offsets` file is
+    /// missing.
+    ///
+    /// After a crash it starts, with at most one LOG line, `file "pg_multixact/offsets/0000"
+    /// doesn't exist, reading as zeroes` (measured on 10, 15, 18; with `members` missing none
+    /// at all). Then the lists are gone: rows that were updated or deleted can be there
+    /// again, and 14 and later may say `MultiXact ... has invalid next offset`.
     ///
     /// ## How it is decided
+    /// Files for the multixacts from `oldestMulti` up to `nextMulti` after replay must exist,
+    /// and those that rows with a multixact need; names and sizes as in `multixact.c` of the
+    /// version (2048 offsets a page, 1024 from 19 on). Up to 9.2 no oldest one is kept, and
+    /// lists older than the last start are not needed: only lockers were in them.
     ///
     /// ## What else may cause it
+    /// A copy or restore cut off; a folder taken for a cache and emptied; `pg_resetwal -m`
+    /// with too low an oldest value; a 9.3 cluster made by `pg_upgrade` before 9.3.5, which
+    /// left a stray `offsets/0000` or lacks the real files.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else, and do not start the server after a
+    /// crash: replay makes the file anew with zeroes.
+    ///
+    /// Take the file from a backup or standby: files of the past never change, and the WAL
+    /// brings the newest up to date. Do not make it with `dd`: the error goes, and so do
+    /// updates and deletions. If there is no backup, dump in a copy what can be read and list
+    /// the rows that fail by ctid. `pg_resetwal -m` only moves the counters; it makes no
+    /// lists.
     "multixact-segment-missing" Damage Mxact: "multixact segment is missing"
+}
+
+/// Segments of `pg_multixact` that tuples need and that are not there.
+pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
+        return;
+    };
+    for lack in lacking(examination) {
+        let (slru, files, page) = match lack.lack {
+            Lack::OffsetsPage(page) => (Slru::MultiXactOffset, &xacts.offsets, page),
+            Lack::MembersPage(page) => (Slru::MultiXactMember, &xacts.members, page),
+            _ => continue,
+        };
+        if files.has_segment(page / 32) {
+            continue;
+        }
+        let path = format!(
+            "{}/{}",
+            slru.directory(&layout),
+            slru.segment_name(page / 32, &layout)
+        );
+        let multi = lack.example;
+        let message = format!("is missing; {}", lack.who());
+        let finding = Finding::new(&CHECK, Location::file(&path), message)
+            .server_error(format!("could not access status of transaction {multi}"));
+        findings.push(finding);
+    }
 }

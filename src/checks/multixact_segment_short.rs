@@ -1,13 +1,69 @@
 //! Multixact segment ends too early.
 
+use crate::check::Examination;
+use crate::finding::{Finding, Findings, Location};
+use crate::format::slru::Slru;
+use super::slru_lacks::lacking;
+use crate::scan::tally::Lack;
+
 check! {
     /// ## What it means
-    /// Multixact segment ends too early.
+    /// `pg_multixact/offsets` and `members` hold the lists of transactions for rows that
+    /// several transactions lock (from 9.3 on, one of them may have updated the row). A file
+    /// ends before the part that is needed. A query on such a row fails: ERROR `could not
+    /// access status of transaction 6`, where the number is the multixact, DETAIL `Could not
+    /// read from file "pg_multixact/offsets/0000" at offset 0: read too few bytes.` (up to 11
+    /// it ends in `Success`; 19 names the file in the message). If the newest part of
+    /// `offsets` is cut off, the server does not start at all.
     ///
     /// ## How it is decided
+    /// A segment has 32 pages of 8 kB. Each page up to the one of `nextMulti` (offsets) and
+    /// of the next member (members) after replay must be in its file, or be added by the WAL
+    /// (`multixact.c: multixact_redo`, records ZERO_OFF_PAGE and ZERO_MEM_PAGE). A length
+    /// that is no multiple of 8 kB is reported, too. The server notices at first use
+    /// (`slru.c: SlruPhysicalReadPage`).
     ///
     /// ## What else may cause it
+    /// A copy that was cut off, or a full disk; a file system that lost the file's end; a
+    /// base backup started without its WAL, which would add the page; counters that are too
+    /// high after `pg_resetwal` (`pg_resetxlog` up to 9.6): then the file is right; early
+    /// minor releases of 9.3 and 9.4, which truncated `members` wrongly.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. If this is a base backup, start it
+    /// with `backup_label` and its WAL.
+    ///
+    /// Otherwise take the file from a backup or standby: pages of the past never change. Do
+    /// not fill it up with zeroes: the error goes, but the lists are invented, so that
+    /// updated and deleted rows can come back. If nothing else is left, list the rows that
+    /// need it from this report, dump the rest in a copy, and decide on these rows by hand.
+    /// `pg_resetwal -m` makes no lists; with a wrong value it makes more rows unreadable.
     "multixact-segment-short" Damage Mxact: "multixact segment ends too early"
+}
+
+/// Pages that tuples need, in a segment of `pg_multixact` that ends before them.
+pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
+        return;
+    };
+    for lack in lacking(examination) {
+        let (slru, files, page) = match lack.lack {
+            Lack::OffsetsPage(page) => (Slru::MultiXactOffset, &xacts.offsets, page),
+            Lack::MembersPage(page) => (Slru::MultiXactMember, &xacts.members, page),
+            _ => continue,
+        };
+        if !files.has_segment(page / 32) {
+            continue;
+        }
+        let path = format!(
+            "{}/{}",
+            slru.directory(&layout),
+            slru.segment_name(page / 32, &layout)
+        );
+        let multi = lack.example;
+        let message = format!("ends before page {}; {}", page % 32, lack.who());
+        let finding = Finding::new(&CHECK, Location::file(&path), message)
+            .server_error(format!("could not access status of transaction {multi}"));
+        findings.push(finding);
+    }
 }

@@ -7,13 +7,38 @@ use crate::scan::tally::Tally;
 
 check! {
     /// ## What it means
-    /// Page header is invalid: the server refuses the page.
+    /// Tables and indexes consist of 8 kB pages, each with a header of 24 bytes. On this page
+    /// the header is no header, so the server refuses it: ERROR `invalid page in block 30526
+    /// of relation base/16397/1046635` (before 9.3 `invalid page header in block ...`; from
+    /// 18 on the path is in quotes). Every query that reads the page fails there, `pg_dump`
+    /// of the table too, while rows on other pages can still be reached by an index. VACUUM
+    /// fails as well, so in time the whole cluster nears transaction wraparound.
     ///
     /// ## How it is decided
+    /// The server's own rule. Up to 9.2 (`bufpage.c: PageHeaderIsValid`): page size 8192 and
+    /// layout version 4, only known flags, and 24 <= `pd_lower` <= `pd_upper` <= `pd_special`
+    /// <= 8192. From 9.3 on (`bufpage.c: PageIsVerified`) size, version and the lower limit
+    /// are no longer looked at. A page that is zero throughout passes. When the page is full
+    /// of text, the report shows how it begins: that tells whose data was written there. A
+    /// finding `heals` when WAL replay rebuilds the page from a full-page image, or drops or
+    /// resets the relation.
     ///
     /// ## What else may cause it
+    /// A torn page of a crash, or of a running server copied without backup mode (replay
+    /// heals it as long as `full_page_writes` was on); a misdirected write by disk,
+    /// controller, virtualisation or file system; a wrong file under this name; a page of a
+    /// tool with its own format.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. If the finding heals, let recovery
+    /// run on a copy. If not, restore the block from a backup or standby. An index needs only
+    /// REINDEX.
+    ///
+    /// Without any backup: in a copy, `SET zero_damaged_pages = on` lets the table be dumped
+    /// without the rows of such pages. It zeroes the page in memory, and on disk once it is
+    /// written: the evidence and all rows of the page are gone for good, and so may be rows
+    /// of pages that another setting could save. Dump around the page by ctid instead where
+    /// you can, and find the cause before the disk is used again.
     "page-header-invalid" Damage Page: "page header is invalid: the server refuses the page"
 }
 

@@ -1,13 +1,124 @@
 //! A file or directory that the server needs is missing.
 
+use crate::check::Examination;
+use crate::finding::{Finding, Findings, Location};
+use crate::finding::Severity;
+use crate::format::version::{Major, Version};
+
 check! {
     /// ## What it means
-    /// A file or directory that the server needs is missing.
+    /// A folder or file is absent that every data directory of this version has. What follows
+    /// depends on which. Measured on 15: without `pg_xact`, `pg_multixact`, `pg_subtrans`,
+    /// `pg_commit_ts`, `pg_notify`, `pg_replslot`, `pg_tblspc`, `pg_twophase` or `pg_logical`
+    /// (with `mappings` and `snapshots`) the server does not start. It starts without
+    /// `pg_dynshmem`, `pg_serial`, `pg_snapshots`, `pg_stat`, `pg_stat_tmp` and
+    /// `archive_status`. Without `global/pg_filenode.map` it starts and then crashes over and
+    /// over; without `base/N/PG_VERSION`, `base/N/pg_filenode.map`, `base/N/1259` (pg_class)
+    /// or `global/1262` (pg_database) it starts, but no connection is possible.
+    ///
+    /// The message is `could not open directory "..."` or `could not open file "..."`.
     ///
     /// ## How it is decided
+    /// The list of what `initdb` makes, for the version at hand: `pg_clog` and `pg_xlog` up
+    /// to 9.6, `pg_xact` and `pg_wal` from 10 on. Each path must be there and of the right
+    /// kind. Files of tables are looked for by `pg_class`.
     ///
     /// ## What else may cause it
+    /// A backup or copying tool, `git` or an object store, which drops empty folders:
+    /// harmless where the folder was empty; a WAL folder moved to another disk whose mount or
+    /// link is absent; a restore that was cut off; an `rm` in the wrong place; log cleaning
+    /// scripts that take `pg_clog` or `pg_xlog` for logs.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. If a disk is not mounted or a link
+    /// broken, mend that first: nothing is lost then.
+    ///
+    /// In a copy, a folder that the server fills itself may be made empty (mode 0700, the
+    /// server's user): `pg_notify`, `pg_subtrans`, `pg_snapshots`, `pg_serial`,
+    /// `pg_dynshmem`, `pg_stat`, `pg_stat_tmp`. The others lose something when made empty:
+    /// `pg_replslot` its slots, `pg_twophase` prepared transactions, `pg_tblspc` the links to
+    /// tablespaces, `pg_xact` and `pg_multixact` which rows are valid, the WAL folder all
+    /// that was not yet in tables. Take those from a backup or standby as a whole.
     "required-file-missing" Fatal Dir: "a file or directory that the server needs is missing"
+}
+
+/// What is missing, what the server does without it, and how bad that is.
+struct Required {
+    path: &'static str,
+    directory: bool,
+    since: Major,
+    until: Major,
+    effect: &'static str,
+    severity: Severity,
+}
+
+const fn file(path: &'static str, effect: &'static str) -> Required {
+    Required {
+        path,
+        directory: false,
+        since: Major::V9_0,
+        until: Major::V19,
+        effect,
+        severity: Severity::Fatal,
+    }
+}
+
+const fn directory(path: &'static str, since: Major, until: Major) -> Required {
+    Required {
+        path,
+        directory: true,
+        since,
+        until,
+        effect: "the server does not start",
+        severity: Severity::Fatal,
+    }
+}
+
+/// Measured by removing each and starting a server. What only a later query misses, or what
+/// the server makes anew, is not listed.
+static REQUIRED: &[Required] = &[
+    file("PG_VERSION", "the server does not take this for a data directory"),
+    file("global/pg_control", "the server does not start"),
+    file("global/pg_filenode.map", "the server starts, and then crashes again and again"),
+    directory("base", Major::V9_0, Major::V19),
+    directory("global", Major::V9_0, Major::V19),
+    directory("pg_xact", Major::V10, Major::V19),
+    directory("pg_clog", Major::V9_0, Major::V9_6),
+    directory("pg_wal", Major::V10, Major::V19),
+    directory("pg_xlog", Major::V9_0, Major::V9_6),
+    directory("pg_multixact/offsets", Major::V9_0, Major::V19),
+    directory("pg_multixact/members", Major::V9_0, Major::V19),
+    directory("pg_notify", Major::V9_0, Major::V19),
+    directory("pg_subtrans", Major::V9_0, Major::V19),
+    directory("pg_tblspc", Major::V9_0, Major::V19),
+    directory("pg_twophase", Major::V9_0, Major::V19),
+    directory("pg_replslot", Major::V9_4, Major::V19),
+    directory("pg_logical/snapshots", Major::V9_4, Major::V19),
+    directory("pg_logical/mappings", Major::V9_4, Major::V19),
+    directory("pg_commit_ts", Major::V9_5, Major::V19),
+];
+
+/// Looks for each required file and directory of the version.
+pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
+    let evidence = examination.evidence;
+    let major = examination.cluster.version.map(|version: &Version| version.major);
+    for required in REQUIRED {
+        let applies = major.is_none_or(|m| required.since <= m && m <= required.until)
+            && (major.is_some() || !required.directory);
+        let present = if required.directory {
+            evidence.has_dir(required.path)
+                || evidence.files().iter().any(|f| {
+                    f.archive.is_none()
+                        && f.path.strip_prefix(required.path).is_some_and(|r| r.starts_with('/'))
+                })
+        } else {
+            evidence.by_path(required.path).is_some()
+        };
+        if applies && !present {
+            let what = if required.directory { "directory" } else { "file" };
+            let message = format!("{what} {} is missing: {}", required.path, required.effect);
+            let finding = Finding::new(&CHECK, Location::file(required.path), message);
+            findings.push(finding.severity(required.severity));
+        }
+    }
 }

@@ -5,13 +5,38 @@ use crate::scan::tally::Tally;
 
 check! {
     /// ## What it means
-    /// Tuple header is invalid.
+    /// Each row version (tuple) begins with a header of 23 bytes: which transaction made it
+    /// and which deleted it, how many columns it has, where its data begin. This one
+    /// contradicts itself. The server believes it without a check: a query that reads the row
+    /// may return garbage, fail with `invalid memory alloc request size ...` or an odd error
+    /// of a data type, or crash the session, upon which the server restarts all sessions. Or
+    /// the row is just left out. `pg_dump` fails the same way.
     ///
     /// ## How it is decided
+    /// What `verify_heapam.c: check_tuple_header` of the amcheck extension tests, for every
+    /// version: the data must begin inside the tuple, and where the number of columns and the
+    /// null bitmap put them (plus 4 bytes if there is an OID, up to 11). Further: more than
+    /// 1600 columns, a multixact marked as committed, a row updated in place (HOT) without an
+    /// updating transaction or the result of one without being an update, both "moved" flags
+    /// of the old VACUUM FULL, and flags that the version does not know. "Inserted by a
+    /// committed" together with "by an aborted transaction" means frozen from 9.4 on; before,
+    /// it cannot be. A finding `heals` when WAL replay rebuilds the page, or drops or resets
+    /// the relation.
     ///
     /// ## What else may cause it
+    /// A torn page of a crash or of a copy without backup mode, which replay heals; a flipped
+    /// bit in memory or on disk; overwriting with foreign data, when several rows side by
+    /// side have it; known PostgreSQL bugs in row locking of 9.3.0 to 9.3.4, which left
+    /// contradictory flags.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. Keep VACUUM off the table until the
+    /// rows are saved: it may remove this one or fail at it.
+    ///
+    /// Take the page from a backup or standby, or the row from a dump. Without them, dump the
+    /// table in a copy without the row (`WHERE ctid <> '(N,M)'`). `pg_surgery` (14 and later,
+    /// `heap_force_kill`) removes the row for good: only at the very end, on the copy.
+    /// `zero_damaged_pages` does not apply: the server takes the page for valid.
     "tuple-header-invalid" Damage Heap: "tuple header is invalid"
 }
 

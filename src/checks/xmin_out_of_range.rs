@@ -9,13 +9,40 @@ use crate::scan::{Horizons, OutOfRange};
 
 check! {
     /// ## What it means
-    /// Inserting transaction (xmin) cannot be.
+    /// `xmin` in a row's header is the number of the transaction that inserted the row. To
+    /// see whether that committed, the server looks the number up in the commit log
+    /// (`pg_clog` up to 9.6, `pg_xact` later), unless a hint bit in the row already tells.
+    /// This number was never given out, or is so old that the commit log no longer covers it.
+    /// A query that looks it up fails: ERROR `could not access status of transaction
+    /// 4294692688`, DETAIL `Could not open file "pg_clog/0FFF": No such file or directory.`
+    /// (19 names the file in the message and the number in the DETAIL). If some file answers
+    /// for the number, often one made with `dd`, the row counts as aborted and vanishes
+    /// silently. With hint bits, queries work, but VACUUM ends with `found xmin ... from
+    /// before relfrozenxid ...` (late minors of 9.3 and later).
     ///
     /// ## How it is decided
+    /// Valid are the cluster's `oldestXid` up to the next XID after replay (that of the
+    /// checkpoint, advanced by the WAL), compared in a circle as `transam.c:
+    /// TransactionIdPrecedes` does, and frozen rows, which are visible to all. In epoch 0 a
+    /// number past the next one was never assigned: the header is overwritten. One before
+    /// `oldestXid`, neither frozen nor hinted, is before the horizon. A finding `heals` when
+    /// replay rebuilds the page.
     ///
     /// ## What else may cause it
+    /// Overwriting by foreign data (read the number as text: 1852990827 is `kern`); a torn
+    /// page, mostly healed by replay; `pg_resetwal` (`pg_resetxlog` up to 9.6) with too low a
+    /// next XID: then very many rows have it, and all their numbers lie just past the next
+    /// one; missing WAL at the end; tables copied in from another cluster.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. If very many rows have it, the
+    /// counter is wrong and not the rows: look for the missing WAL or the right `pg_control`
+    /// first.
+    ///
+    /// For single rows, restore the page from a backup or standby. Do not make the missing
+    /// file with `dd`: zeroes mean "in progress", a crash turns that into "aborted", the rows
+    /// vanish and are marked so for good, and VACUUM removes them. Dump around the rows by
+    /// ctid instead, in a copy.
     "xmin-out-of-range" Damage Heap: "inserting transaction (xmin) cannot be"
 }
 

@@ -1,13 +1,96 @@
 //! A block inside a relation is all zero.
 
+use crate::check::Examination;
+use crate::finding::{Finding, Findings, Location};
+use crate::finding::{Confidence, Severity};
+use crate::format::types::ForkNumber;
+use crate::format::vm;
+use crate::scan::forks::ForkFiles;
+
 check! {
     /// ## What it means
-    /// A block inside a relation is all zero.
+    /// A block inside a table or index is zero throughout. In most cases that is in order: a
+    /// table grows by empty blocks first, and a crash may come before they are filled. Scans
+    /// skip such a block as empty, and later it is used (VACUUM up to 11 warns `relation
+    /// "..." page N is uninitialized --- fixing`, later ones are silent). But rows that once
+    /// were there vanish without any error too, since a checksum is not kept for a zero page.
+    ///
+    /// In an index it is an error as soon as a search gets there: `index "..." contains
+    /// unexpected zero page at block N`, with the hint to REINDEX. And if the WAL to be
+    /// replayed changes such a block without making it anew, replay warns `page N of relation
+    /// ... is uninitialized` and ends in PANIC `WAL contains references to invalid pages`.
     ///
     /// ## How it is decided
+    /// All 8192 bytes are zero (`bufpage.c: PageIsVerified` accepts that in every version).
+    /// It is a note; it becomes abnormal when the visibility map, the file `_vm` beside the
+    /// table, says that all rows in this block are visible to everyone: the server never sets
+    /// that for a block without a header, so rows were there.
     ///
     /// ## What else may cause it
+    /// `zero_damaged_pages = on` at some earlier time, which throws damaged pages away for
+    /// good; a disk or SSD that lost a write or was trimmed; a sparse copy, a file system or
+    /// virtual disk after a power failure; a restore of changed blocks only that left holes.
     ///
     /// ## What to do
+    /// Copy the directory as it is before anything else. For a plain note nothing more is
+    /// needed.
+    ///
+    /// If it is abnormal, count the rows of this table against a backup, a standby or a
+    /// foreign key, and take the block from there: nothing of it is left here. Look where the
+    /// zero blocks begin and end: ranges that are a multiple of the disk's or the storage's
+    /// unit point to the hardware. For an index, REINDEX loses nothing.
     "zero-page" Note Page: "a block inside a relation is all zero"
+}
+
+/// Blocks of zeroes before the last block that is not.
+pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(context), Some(tally)) = (examination.scan, examination.tally) else { return };
+    for (number, counts) in &tally.forks {
+        let Some(fork) = examination.forks.get(*number) else { continue };
+        let Some(last) = counts.last_nonzero else { continue };
+        // The maps may hold pages of zeroes anywhere.
+        if fork.fork != ForkNumber::Main {
+            continue;
+        }
+        for block in counts.zero.iter().take_while(|block| *block < last) {
+            let segment = block / context.layout.relseg_size;
+            let in_segment = u64::from(block % context.layout.relseg_size);
+            let location = Location {
+                block: Some(block),
+                byte_offset: Some(in_segment * u64::from(context.layout.blcksz)),
+                relation: Some((fork.locator, fork.fork, segment)),
+                ..Location::file(&fork.segment_path(segment))
+            };
+            let finding = if is_marked_all_visible(examination, fork, block) {
+                Finding::new(
+                    &CHECK,
+                    location,
+                    "the block is all zero, yet the visibility map says it holds rows: they are lost",
+                )
+                .severity(Severity::Damage)
+                .confidence(Confidence::Likely)
+            } else {
+                Finding::new(&CHECK, location, "the block is all zero, as after a crash")
+            };
+            findings.push(finding.recovery(context.fate(fork, block)));
+        }
+    }
+}
+
+/// Whether the visibility map on disk marks a heap block: only one with tuples ever is.
+fn is_marked_all_visible(examination: &Examination<'_>, main: &ForkFiles, block: u32) -> bool {
+    let Some(layout) = examination.cluster.layout else { return false };
+    let map = examination
+        .forks
+        .iter()
+        .find(|f| f.locator == main.locator && f.fork == ForkNumber::Vm && f.temporary == main.temporary);
+    let (map_block, place) = vm::locate(block, &layout);
+    let Some((file, _)) = map.and_then(|map| map.segments.get(&(map_block / layout.relseg_size)))
+    else {
+        return false;
+    };
+    let mut page = vec![0; layout.blcksz as usize];
+    let offset = u64::from(map_block % layout.relseg_size) * u64::from(layout.blcksz);
+    let read = examination.evidence.file(*file).and_then(|file| file.read_at(&mut page, offset));
+    matches!(read, Ok(got) if got == page.len()) && vm::status(&page, place, &layout) & 1 != 0
 }

@@ -20,6 +20,7 @@ use super::types::{
     FullTransactionId, MultiXactId, MultiXactOffset, Oid, TimeLineID, TransactionId, XLogRecPtr,
 };
 use super::version::{Major, Version};
+use super::wal::page::read_lsn;
 use std::fmt;
 
 /// `wal_level` as the version at hand numbers it.
@@ -133,7 +134,7 @@ impl CheckPoint {
     /// padding up to `sizeof(CheckPoint)`.
     pub(super) fn read(version: &Version, c: &mut Cursor<'_>) -> Result<Self, Malformed> {
         let since = |major| version.since(major);
-        let redo = xlog_rec_ptr(version, c)?;
+        let redo = read_lsn(version, c)?;
         let this_time_line_id = c.u32()?;
         let prev_time_line_id = since(Major::V9_3).then(|| c.u32()).transpose()?;
         let full_page_writes = since(Major::V9_2).then(|| c.bool()).transpose()?;
@@ -176,16 +177,6 @@ impl CheckPoint {
 
 fn xid(c: &mut Cursor<'_>) -> Result<TransactionId, Malformed> {
     c.u32().map(TransactionId)
-}
-
-/// An `XLogRecPtr` field: two halves, high first and aligned to 4, up to 9.2; one aligned
-/// 64-bit number later (`access/xlogdefs.h`).
-pub(super) fn xlog_rec_ptr(version: &Version, c: &mut Cursor<'_>) -> Result<XLogRecPtr, Malformed> {
-    if version.since(Major::V9_3) {
-        c.u64().map(XLogRecPtr)
-    } else {
-        Ok(XLogRecPtr::from_halves(c.u32()?, c.u32()?))
-    }
 }
 
 #[cfg(test)]

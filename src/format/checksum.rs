@@ -12,9 +12,9 @@
 //!   result = (that mod 65535) + 1
 //! ```
 
-use super::heap::HeapTupleHeader;
+use super::heap::{HeapTupleHeader, HeapTuples};
 use super::page::{LpFlags, PageHeader, is_zeroed, line_pointers, page_faults};
-use super::types::BlockNumber;
+use super::types::{BlockNumber, INVALID_BLOCK_NUMBER};
 use super::version::Layout;
 use std::fmt;
 
@@ -302,12 +302,39 @@ pub fn explain(
             Confidence::Possible
         },
     });
-    let bit = wrong_bit(page, hash, blkno, layout);
-    // `max_by_key` takes the last of equals: one bit in 65536 is the poorest evidence.
-    [bit, sum_bit, other]
+    // `max_by_key` takes the last of equals.
+    let best = [sum_bit, other]
         .into_iter()
         .flatten()
-        .max_by_key(|explanation| explanation.confidence)
+        .max_by_key(|explanation| explanation.confidence);
+    // One bit in 65536 is the poorest evidence, and the dearest to look for.
+    match best {
+        Some(e) if e.confidence >= Confidence::Likely => best,
+        _ => match wrong_bit(page, hash, blkno, nblocks, layout) {
+            Some(bit) if best.is_none_or(|e| bit.confidence > e.confidence) => Some(bit),
+            _ => best,
+        },
+    }
+}
+
+/// How much on a page cannot be, counted: faults of the header, and on heap pages those of
+/// line pointers and tuples, and successors beyond the relation's end.
+fn implausible(page: &[u8], nblocks: BlockNumber, layout: &Layout) -> usize {
+    let mut n = 0_usize;
+    page_faults(page, layout, |_| n = n.saturating_add(1));
+    let mut room = HeapTuples::default();
+    let Ok(heap) = room.read(page) else { return n };
+    if usize::from(heap.header.pd_special) != page.len() {
+        return n;
+    }
+    heap.line_pointer_faults(|_, _| n = n.saturating_add(1));
+    for tuple in heap.tuples {
+        let header = &tuple.header;
+        header.faults(tuple.lp.lp_len(), layout, |_| n = n.saturating_add(1));
+        let far = header.t_ctid.block >= nblocks && header.t_ctid.block != INVALID_BLOCK_NUMBER;
+        n = n.saturating_add(usize::from(far));
+    }
+    n
 }
 
 /// How many tuples of a heap page name `blkno` as their own or their successor's block
@@ -438,14 +465,15 @@ fn other_block(
 
 /// The bit that makes the checksum right when turned over. All bits of a page are tried,
 /// lane by lane: a bit changes one lane from its row on, and 32 lanes advance together.
-fn wrong_bit(page: &[u8], hash: u32, blkno: BlockNumber, layout: &Layout) -> Option<Explanation> {
+fn wrong_bit(
+    page: &[u8],
+    hash: u32,
+    blkno: BlockNumber,
+    nblocks: BlockNumber,
+    layout: &Layout,
+) -> Option<Explanation> {
     let header = PageHeader::parse(page).ok()?;
-    let count = |page: &[u8]| {
-        let mut n = 0_u32;
-        page_faults(page, layout, |_| n = n.saturating_add(1));
-        n
-    };
-    let faults_before = count(page);
+    let before = implausible(page, nblocks, layout);
     let right = finished_lanes(page);
     let mut fitting = 0_u32;
     let mut best: Option<(Confidence, u16, u8)> = None;
@@ -469,14 +497,14 @@ fn wrong_bit(page: &[u8], hash: u32, blkno: BlockNumber, layout: &Layout) -> Opt
         if let Some(byte) = mended.get_mut(byte) {
             *byte ^= 1_u8.checked_shl(u32::from(bit)).unwrap_or(0);
         }
-        // Chance finds about one bit in a page. It seldom finds one that also mends the
-        // header, or one that stands alone in the free space.
+        // Chance finds about one bit in a page. It seldom finds one that also mends
+        // something, or one that stands alone in the free space.
         let lone = at >= header.pd_lower
             && at < header.pd_upper
             && mended
                 .get(byte.saturating_sub(8)..byte.saturating_add(9))
                 .is_some_and(is_zeroed);
-        let confidence = if count(&mended) < faults_before || lone {
+        let confidence = if implausible(&mended, nblocks, layout) < before || lone {
             Confidence::Likely
         } else {
             Confidence::Possible

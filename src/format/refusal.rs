@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub(super) const INITDB: &str = "It looks like you need to initdb.";
+
 /// A message with which the server ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {

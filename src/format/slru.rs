@@ -20,9 +20,7 @@ use super::version::{Layout, Major};
 use std::fmt;
 
 /// Pages of a segment (`SLRU_PAGES_PER_SEGMENT`; a build option from 19 on).
-pub const SLRU_PAGES_PER_SEGMENT: u32 = 32;
-/// The same, as wide as page numbers are.
-const PAGES: u64 = 32;
+pub const SLRU_PAGES_PER_SEGMENT: u64 = 32;
 
 /// Bytes of a group of four members, 9.3 and later (`MULTIXACT_MEMBERGROUP_SIZE`).
 const MEMBERGROUP_SIZE: u32 = 20;
@@ -104,7 +102,7 @@ impl Slru {
     /// Entries of a segment.
     #[must_use]
     pub fn entries_per_segment(self, layout: &Layout) -> u64 {
-        u64::from(self.entries_per_page(layout)).saturating_mul(PAGES)
+        u64::from(self.entries_per_page(layout)).saturating_mul(SLRU_PAGES_PER_SEGMENT)
     }
 
     /// The page, counted through all segments, that holds an entry.
@@ -139,8 +137,8 @@ impl Slru {
             Self::CommitTs => (n.saturating_mul(COMMIT_TS_SIZE), 0),
         };
         SlruPlace {
-            segno: pageno / PAGES,
-            page: u32::try_from(pageno % PAGES).unwrap_or(0),
+            segno: pageno / SLRU_PAGES_PER_SEGMENT,
+            page: u32::try_from(pageno % SLRU_PAGES_PER_SEGMENT).unwrap_or(0),
             byte,
             shift,
         }
@@ -187,7 +185,7 @@ impl Slru {
         } else {
             u64::from(u32::MAX)
         };
-        self.pageno(last, layout) / PAGES
+        self.pageno(last, layout) / SLRU_PAGES_PER_SEGMENT
     }
 
     /// Whether a segment holds an entry from `oldest` up to but not including `next`.

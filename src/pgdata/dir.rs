@@ -1,5 +1,6 @@
 //! Walking a directory.
 
+use super::tree::is_base_tar;
 use super::{Link, Listing, OpenError, Source, join, os_bytes};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
@@ -11,8 +12,6 @@ use std::path::{Path, PathBuf};
 const MAX_DEPTH: usize = 32;
 /// Deepest folder of a WAL archive that is listed.
 const MAX_ARCHIVE_DEPTH: usize = 6;
-/// Most files that are listed.
-const MAX_FILES: usize = 8 << 20;
 /// Most entries that are looked at to name data directories in the neighbourhood.
 const MAX_SEARCH: usize = 10_000;
 
@@ -47,7 +46,8 @@ pub(super) fn not_there(path: &Path, error: io::Error) -> OpenError {
     }
 }
 
-/// Data directories one or two levels below a folder that is none itself.
+/// Data directories, and backups in tar format, one or two levels below a folder that is
+/// neither.
 pub(super) fn candidates(path: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut looked_at = 0;
@@ -55,13 +55,16 @@ pub(super) fn candidates(path: &Path) -> Vec<PathBuf> {
     for _ in 0..2 {
         let mut below = Vec::new();
         for folder in level {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 looked_at += 1;
                 if looked_at > MAX_SEARCH {
                     break;
                 }
                 let path = entry.path();
                 if !path.is_dir() {
+                    if is_base_tar(&entry.file_name()) && !found.contains(&folder) {
+                        found.push(folder.clone());
+                    }
                     continue;
                 }
                 if is_data_directory(&path) {
@@ -115,7 +118,7 @@ pub(super) fn walk(root: &Path, number: usize, archive: Option<usize>, listing: 
         let mut names = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) => names.push(entry.file_name()),
+                Ok(entry) => names.push((entry.file_name(), entry)),
                 Err(error) => {
                     let reason = format!("the folder cannot be listed to its end: {error}");
                     listing.note(shown(&folder.path), archive, reason);
@@ -124,12 +127,10 @@ pub(super) fn walk(root: &Path, number: usize, archive: Option<usize>, listing: 
                 }
             }
         }
-        names.sort_unstable();
+        names.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut below = Vec::new();
-        for name in names {
-            if listing.files.len() >= MAX_FILES {
-                let reason = format!("more than {MAX_FILES} files: the rest is not listed");
-                listing.note(shown(&folder.path), archive, reason);
+        for (name, entry) in names {
+            if listing.is_full(&folder.path, archive) {
                 return;
             }
             let mut path = folder.path.clone();
@@ -138,7 +139,7 @@ pub(super) fn walk(root: &Path, number: usize, archive: Option<usize>, listing: 
             }
             path.extend(os_bytes(name));
             let on_disk = join(root, &path);
-            let metadata = fs::symlink_metadata(&on_disk).and_then(|metadata| {
+            let metadata = entry.metadata().and_then(|metadata| {
                 if !metadata.is_symlink() {
                     return Ok((metadata, None));
                 }

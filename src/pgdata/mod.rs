@@ -33,6 +33,11 @@ use tar::{Archive, Member};
 /// What [`Evidence::pin`] holds in memory; the rest goes to a temporary file.
 const PIN_MEMORY: u64 = 32 << 20;
 
+/// What the list of files may take in memory, some five million of them.
+const MAX_LISTING_BYTES: usize = 1 << 30;
+/// What an entry of it takes besides its path.
+const ENTRY_BYTES: usize = 160;
+
 /// A file of the evidence: its place in [`Evidence::files`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileId(pub u32);
@@ -179,10 +184,22 @@ struct Listing {
     dirs: BTreeSet<String>,
     links: BTreeSet<Link>,
     notes: BTreeSet<NotExamined>,
+    bytes: usize,
 }
 
 impl Listing {
+    /// Whether the list has no room for more, which it then says of `folder`.
+    fn is_full(&mut self, folder: &[u8], archive: Option<usize>) -> bool {
+        let full = self.bytes > MAX_LISTING_BYTES;
+        if full {
+            let folder = String::from_utf8_lossy(folder).into_owned();
+            self.note(folder, archive, "too many files: the rest is not listed");
+        }
+        full
+    }
+
     fn file(&mut self, path: Vec<u8>, size: u64, archive: Option<usize>, source: Source) {
+        self.bytes += ENTRY_BYTES + path.len();
         let (path, path_bytes) = match String::from_utf8(path) {
             Ok(path) => (path, None),
             Err(error) => {
@@ -215,11 +232,13 @@ impl Listing {
     }
 
     fn note(&mut self, path: String, archive: Option<usize>, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.bytes += ENTRY_BYTES + path.len() + reason.len();
         self.notes.insert(NotExamined {
             archive,
             path,
             range: None,
-            reason: reason.into(),
+            reason,
         });
     }
 
@@ -233,6 +252,7 @@ impl Listing {
             self.note(path.clone(), None, "a directory where a file belongs");
         }
         if !path.is_empty() {
+            self.bytes += ENTRY_BYTES + path.len();
             self.dirs.insert(path);
         }
     }
@@ -288,6 +308,7 @@ impl Evidence {
         let mut members = Vec::new();
         let mut pins = Pins::default();
         if dir::is_data_directory(path) {
+            std::fs::read_dir(path).map_err(|error| OpenError::Io(path.to_owned(), error))?;
             dir::walk(path, 0, None, &mut listing);
         } else {
             let opened = tree::open(path, io_mode, &mut listing)?;

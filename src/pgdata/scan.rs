@@ -325,3 +325,124 @@ impl Positioned for FileReader {
         FileReader::len(self)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // lists of one bad sector
+mod tests {
+    use super::*;
+    use std::ops::Range;
+
+    /// A disk with sectors that cannot be read.
+    struct Disk {
+        bytes: Vec<u8>,
+        bad: Vec<Range<usize>>,
+        end: usize,
+    }
+
+    impl Positioned for Disk {
+        fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+            let at = usize::try_from(at).unwrap();
+            let end = (at + buf.len()).min(self.end).max(at);
+            if self.bad.iter().any(|bad| bad.start < end && at < bad.end) {
+                return Err(io::Error::other("bad sector"));
+            }
+            buf[..end - at].copy_from_slice(&self.bytes[at..end]);
+            Ok(end - at)
+        }
+
+        fn slice(&self, _: u64, _: usize) -> Option<&[u8]> {
+            None
+        }
+
+        fn len(&self) -> u64 {
+            self.bytes.len() as u64
+        }
+    }
+
+    /// Reads all of a disk; each byte is either handed out once or told lost once.
+    #[allow(clippy::type_complexity)]
+    fn read(disk: &Disk, blcksz: u32) -> (Vec<(u64, u64, bool)>, Vec<(u64, u64)>) {
+        let size = disk.len();
+        let given = Mutex::new(Vec::new());
+        let lost = Mutex::new(Vec::new());
+        read_piece(
+            disk,
+            FileId(0),
+            0,
+            size,
+            size,
+            blcksz,
+            &|chunk| {
+                let from = usize::try_from(chunk.file_offset).unwrap();
+                assert_eq!(chunk.bytes, &disk.bytes[from..from + chunk.bytes.len()]);
+                assert_eq!(chunk.file_offset % u64::from(blcksz), 0);
+                let end = chunk.file_offset + chunk.bytes.len() as u64;
+                given
+                    .lock()
+                    .unwrap()
+                    .push((chunk.file_offset, end, chunk.eof));
+            },
+            &|from, to, _| lost.lock().unwrap().push((from, to)),
+        );
+        let (given, lost) = (given.into_inner().unwrap(), lost.into_inner().unwrap());
+        let mut all: Vec<(u64, u64)> = given.iter().map(|(from, to, _)| (*from, *to)).collect();
+        all.extend(&lost);
+        all.sort_unstable();
+        let mut end = 0;
+        for (from, to) in all {
+            assert_eq!(from, end);
+            end = to;
+        }
+        assert_eq!(end, size);
+        (given, lost)
+    }
+
+    fn disk(len: usize, bad: &[Range<usize>]) -> Disk {
+        Disk {
+            bytes: (0..len).map(|i| (i / 7 % 251) as u8).collect(),
+            bad: bad.to_vec(),
+            end: len,
+        }
+    }
+
+    #[test]
+    fn only_blocks_with_bad_sectors_are_lost() {
+        let two = 2 * CHUNK;
+        let (given, lost) = read(&disk(two + 100, &[8192..8193, CHUNK - 1..CHUNK + 1]), 8192);
+        let (chunk, block) = (CHUNK as u64, 8192);
+        assert_eq!(
+            lost,
+            [
+                (8192, 16384),
+                (chunk - block, chunk),
+                (chunk, chunk + block)
+            ]
+        );
+        assert_eq!(given.last(), Some(&(2 * chunk, 2 * chunk + 100, true)));
+        assert_eq!(given.len(), 4);
+        // Smaller blocks lose less; the end of the file can be lost, too.
+        let (given, lost) = read(&disk(10_000, &[1..2, 9999..10_000]), 1024);
+        assert_eq!(lost, [(0, 1024), (9216, 10_000)]);
+        assert_eq!(given, [(1024, 9216, false)]);
+        assert_eq!(read(&disk(8192, &[0..8192]), 8192).1, [(0, 8192)]);
+    }
+
+    #[test]
+    fn a_file_that_ends_early() {
+        let mut short = disk(3 * CHUNK, &[]);
+        short.end = CHUNK + 100;
+        let end = short.end as u64;
+        let (given, lost) = read(&short, 8192);
+        assert_eq!(given.last(), Some(&(CHUNK as u64, end, false)));
+        assert_eq!(lost, [(end, 3 * CHUNK as u64)]);
+    }
+
+    #[test]
+    fn a_file_with_a_bad_sector_that_ends_early() {
+        let mut short = disk(CHUNK, &[0..1]);
+        short.end = 20_000;
+        let (given, lost) = read(&short, 8192);
+        assert_eq!(given, [(8192, 20_000, false)]);
+        assert_eq!(lost, [(0, 8192), (20_000, CHUNK as u64)]);
+    }
+}

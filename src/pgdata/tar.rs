@@ -398,6 +398,8 @@ impl Tree {
                 return;
             }
             b'x' => {
+                // Of several in a row the last map counts: they must not add up.
+                extension.sparse = None;
                 pax(&extends(MAX_PAX, stream), extension);
                 return;
             }
@@ -487,6 +489,9 @@ impl Tree {
                 return;
             }
         };
+        if let Node::Link(target) = &node {
+            self.index_bytes += target.len();
+        }
         self.nodes.insert(path, node);
     }
 

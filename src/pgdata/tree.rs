@@ -13,6 +13,7 @@ use super::bytes::{IoMode, Raw};
 use super::tar::{Archive, Magic, Member, Node, Tree, magic, normal};
 use super::{Link, Listing, OpenError, Source, dir};
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -63,8 +64,7 @@ fn base_tar(folder: &Path) -> Result<PathBuf, OpenError> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).map_err(|e| OpenError::Io(folder.to_owned(), e))?;
     for entry in entries.flatten() {
-        if tar_stem(&entry.file_name().to_string_lossy()) == Some("base") && entry.path().is_file()
-        {
+        if is_base_tar(&entry.file_name()) && entry.path().is_file() {
             found.push(entry.path());
         }
     }
@@ -87,6 +87,11 @@ fn base_tar(folder: &Path) -> Result<PathBuf, OpenError> {
 fn tar_stem(name: &str) -> Option<&str> {
     let (stem, suffix) = name.split_once('.')?;
     matches!(suffix, "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.lz4").then_some(stem)
+}
+
+/// Whether a file's name is that of the archive with the data directory in it.
+pub(super) fn is_base_tar(name: &OsStr) -> bool {
+    name.to_str().and_then(tar_stem) == Some("base")
 }
 
 fn archive_at(path: &Path, io_mode: IoMode) -> Result<Archive, OpenError> {
@@ -143,7 +148,7 @@ fn open_archive(
         });
     };
     let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-    let is_base = path.file_name().and_then(|name| tar_stem(name.to_str()?)) == Some("base");
+    let is_base = path.file_name().is_some_and(is_base_tar);
     if is_base && root.is_empty() {
         join_siblings(&beside, path, io_mode, &mut tree, &mut archives, listing);
     }
@@ -345,6 +350,9 @@ fn list(tree: &Tree, root: &[u8], listing: &mut Listing) {
         let skip = folder.in_tree.len() + usize::from(!folder.in_tree.is_empty());
         let mut links = Vec::new();
         for (name, node) in below(tree, &folder.in_tree) {
+            if listing.is_full(&folder.path, None) {
+                return;
+            }
             let path = under(&folder.path, &name[skip..]);
             // A tar need not list folders.
             let mut parent = path.as_slice();

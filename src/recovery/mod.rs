@@ -4,6 +4,7 @@
 pub mod plan;
 pub mod reader;
 pub mod source;
+pub mod start;
 pub mod stop;
 pub mod timeline;
 pub mod walk;

@@ -11,6 +11,7 @@ use std::io;
 /// Segments of the data directory and of the archives.
 pub struct EvidenceWal<'e> {
     evidence: &'e Evidence,
+    layout: Layout,
     geometry: WalGeometry,
     segments: BTreeMap<(TimeLineID, XLogSegNo), FileId>,
 }
@@ -43,8 +44,28 @@ impl<'e> EvidenceWal<'e> {
         }
         Self {
             evidence,
+            layout: *layout,
             geometry,
             segments,
+        }
+    }
+
+    /// Version and sizes.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Path of a segment's file, or the one it would have in the data directory.
+    #[must_use]
+    pub fn path(&self, tli: TimeLineID, segno: XLogSegNo) -> String {
+        match self.segments.get(&(tli, segno)) {
+            Some(id) => self.evidence.entry(*id).path.clone(),
+            None => format!(
+                "{}/{}",
+                self.layout.version.wal_dir(),
+                self.name(tli, segno)
+            ),
         }
     }
 

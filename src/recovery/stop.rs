@@ -142,6 +142,17 @@ pub struct Stop {
     pub in_contrecord: bool,
 }
 
+impl StopCause {
+    /// The segment that is missing.
+    #[must_use]
+    pub fn segment(&self) -> Option<&str> {
+        match self {
+            Self::MissingSegment { segment } => Some(segment),
+            _ => None,
+        }
+    }
+}
+
 impl Stop {
     /// The line the server logs; `None` for a missing segment, about which it is silent.
     #[must_use]

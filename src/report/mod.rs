@@ -1,11 +1,19 @@
 //! The finished report as data, and its printers.
 
+pub mod controldata;
+pub mod explain;
+pub mod json;
+pub mod page;
+mod printer;
+pub mod text;
+pub mod units;
+
 use crate::finding::Findings;
 use crate::format::types::{
     BlockNumber, FullTransactionId, MultiXactId, Oid, RelFileLocator, TimeLineID, TimestampTz,
     TransactionId, XLogRecPtr,
 };
-use crate::verdict::Verdict;
+use crate::verdict::{Status, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -43,6 +51,9 @@ pub struct Examined {
     pub wal_bytes: u64,
     /// Heap tuples looked at.
     pub tuples: u64,
+    /// What the run was told to look at and nothing else, as the user said it:
+    /// `--only checksums`, `--database common`. Empty when all was asked for.
+    pub limited_to: Vec<String>,
     /// What could not be read, with the reason, by path.
     pub not_examined: Vec<NotExamined>,
 }
@@ -172,6 +183,24 @@ pub struct RelationSummary {
     pub wal_blocks: u64,
     /// Lasting damage by code.
     pub damage: BTreeMap<&'static str, u64>,
+}
+
+impl Report {
+    /// The exit status of `pgautopsy check`: 1 for damage that recovery does not heal, 3 when
+    /// part of the evidence could not be examined and nothing worse was found, 0 otherwise.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        let mut groups = self.findings.groups();
+        if matches!(self.verdict.status, Status::Damaged | Status::Unusable)
+            || groups.any(|(key, _)| key.is_lasting_damage())
+        {
+            1
+        } else if self.examined.not_examined.is_empty() {
+            0
+        } else {
+            3
+        }
+    }
 }
 
 impl RelationName {

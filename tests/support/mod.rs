@@ -54,8 +54,29 @@ pub fn fixture_file(name: &str, path: &str) -> Vec<u8> {
         .unwrap_or_else(|| panic!("{name} has no {path}"))
 }
 
-/// A text of `testdata/truth/NAME`.
+/// One file of `15-targz`, out of the compressed base backup within it.
+pub fn targz_file(path: &str) -> Vec<u8> {
+    let base = fixture_file("15-targz", "tar/base.tar.gz");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&*base));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap().to_str() == Some(path) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            return bytes;
+        }
+    }
+    panic!("15-targz has no {path}")
+}
+
+/// A text of `testdata/truth/NAME`, unpacked if its name ends in `.zst`.
 pub fn truth(name: &str, file: &str) -> String {
     let path = testdata().join(format!("truth/{name}/{file}"));
-    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let bytes = if file.ends_with(".zst") {
+        zstd::decode_all(&bytes[..]).unwrap()
+    } else {
+        bytes
+    };
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -678,3 +678,140 @@ fn of_heap2<'a>(
         | Heap2Op::Unknown(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::version::Version;
+    use crate::format::wal::{Decoder, RecordHeader};
+
+    /// The effects of a record without blocks, as text.
+    fn of(major: Major, rmid: u8, info: u8, main: &[u8]) -> Vec<String> {
+        let version = Version::of(major).unwrap();
+        let len = u32::try_from(main.len()).unwrap();
+        let mut bytes = vec![0; RecordHeader::size(version)];
+        if version.since(Major::V9_5) {
+            bytes.push(254);
+            bytes.extend_from_slice(&len.to_le_bytes());
+        }
+        bytes.extend_from_slice(main);
+        let header = RecordHeader {
+            xl_tot_len: u32::try_from(bytes.len()).unwrap(),
+            xl_info: info,
+            xl_rmid: rmid,
+            xl_len: if version.since(Major::V9_5) { 0 } else { len },
+            ..RecordHeader::default()
+        };
+        let layout = Layout::usual(version);
+        let mut decoder = Decoder::new();
+        let record = decoder
+            .decode(layout, XLogRecPtr(8), XLogRecPtr(16), header, &bytes)
+            .unwrap();
+        let mut out = Vec::new();
+        effects(layout, &record, &mut |effect| {
+            out.push(format!("{effect:?}"))
+        });
+        out
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|w| w.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_truncation_cuts_the_maps_too() {
+        // To 8 blocks of a relation: one page of each map's lowest level stays.
+        let main = words(&[8, 1663, 16386, 16438, 7]);
+        let cut = |fork: &str, to: u32| {
+            format!("Truncates {{ locator: 1663/16386/16438, fork: {fork}, to_blocks: {to} }}")
+        };
+        let expected = [cut("Main", 8), cut("Vm", 1), cut("Fsm", 3)];
+        assert_eq!(of(Major::V15, RM_SMGR_ID, 0x20, &main), expected);
+        assert_eq!(of(Major::V9_3, RM_SMGR_ID, 0x20, &main[..16]), expected);
+        let main = words(&[8, 1663, 16386, 16438, 1]);
+        assert_eq!(of(Major::V15, RM_SMGR_ID, 0x20, &main), expected[..1]);
+        // 32672 heap blocks fill a page of the map, 65344 before 9.6.
+        let main = words(&[32_673, 1663, 16386, 16438, 2]);
+        assert_eq!(of(Major::V15, RM_SMGR_ID, 0x20, &main), [cut("Vm", 2)]);
+        assert_eq!(
+            of(Major::V9_5, RM_SMGR_ID, 0x20, &main[..16])[1],
+            cut("Vm", 1)
+        );
+    }
+
+    #[test]
+    fn databases_are_dropped_in_every_tablespace() {
+        let one = ["DropsDatabase { db: 16400, ts: 1663 }".to_owned()];
+        let two = [
+            "DropsDatabase { db: 16400, ts: 1663 }",
+            "DropsDatabase { db: 16400, ts: 16390 }",
+        ];
+        assert_eq!(
+            of(Major::V12, RM_DBASE_ID, 0x10, &words(&[16400, 1663])),
+            one
+        );
+        let main = words(&[16400, 2, 1663, 16390]);
+        assert_eq!(of(Major::V14, RM_DBASE_ID, 0x10, &main), two);
+        assert_eq!(of(Major::V15, RM_DBASE_ID, 0x20, &main), two);
+        let lie = words(&[16400, 3, 1663, 16390]);
+        assert!(of(Major::V15, RM_DBASE_ID, 0x20, &lie)[0].starts_with("Unclear"));
+        let negative = words(&[16400, u32::MAX, 1663, 16390]);
+        assert!(of(Major::V15, RM_DBASE_ID, 0x20, &negative)[0].starts_with("Unclear"));
+    }
+
+    #[test]
+    fn logs_are_cut_off() {
+        let clog = |major, main: &[u8]| of(major, RM_CLOG_ID, 0x10, main);
+        assert_eq!(
+            clog(Major::V9_6, &words(&[3])),
+            ["TruncatesClog { pageno: 3, oldest: None }"]
+        );
+        assert_eq!(
+            clog(Major::V10, &words(&[3, 100_000, 5])),
+            ["TruncatesClog { pageno: 3, oldest: Some((100000, 5)) }"]
+        );
+        assert_eq!(
+            clog(Major::V17, &words(&[3, 0, 100_000, 5])),
+            ["TruncatesClog { pageno: 3, oldest: Some((100000, 5)) }"]
+        );
+        let multi = |major, main: &[u8]| of(major, RM_MULTIXACT_ID, 0x30, main);
+        let expected =
+            ["TruncatesMulti { oldest_multi_db: 5, oldest_multi: 20, oldest_offset: 40 }"];
+        assert_eq!(multi(Major::V9_5, &words(&[5, 10, 20, 30, 40])), expected);
+        assert_eq!(multi(Major::V19, &words(&[5, 20, 40, 0])), expected);
+    }
+
+    #[test]
+    fn counters_move_past_members_and_subtransactions() {
+        let main = words(&[7, 100, 2, 900, 1, 901, 4]);
+        let effects = of(Major::V15, RM_MULTIXACT_ID, 0x20, &main);
+        assert!(effects[0].starts_with("CreatesMulti { mid: 7, offset: 100,"));
+        assert_eq!(effects[1], "AdvancesXid(901)");
+        // time, xinfo, two subtransactions, the prepared transaction
+        let main = words(&[0, 0, 0x12, 2, 905, 906, 904]);
+        let effects = of(Major::V15, RM_XACT_ID, 0xB0, &main);
+        assert_eq!(effects[0], "AdvancesXid(906)");
+        assert!(effects[1].starts_with("Commits"), "{effects:?}");
+        assert_eq!(effects[2], "FinishesPrepared(904)");
+    }
+
+    #[test]
+    fn settings_of_every_layout() {
+        let change = |major, main: &[u8]| of(major, RM_XLOG_ID, 0x60, main).concat();
+        let old = change(Major::V9_3, &words(&[100, 5, 64, 2]));
+        assert!(old.contains("max_connections: 100, max_worker_processes: None"));
+        assert!(old.contains("max_prepared_xacts: 5, max_locks_per_xact: 64, wal_level: 2"));
+        let new = change(Major::V12, &words(&[100, 8, 10, 5, 64, 1, 0x0100]));
+        assert!(new.contains("max_wal_senders: Some(10), max_prepared_xacts: 5"));
+        assert!(new.contains("wal_log_hints: Some(false), track_commit_timestamp: Some(true)"));
+    }
+
+    #[test]
+    fn a_sequence_page_is_made_anew() {
+        let main = words(&[1663, 16386, 16500, 0]);
+        assert_eq!(
+            of(Major::V9_0, RM_SEQ_ID, 0, &main),
+            ["Rebuilds { locator: 1663/16386/16500, fork: Main, blkno: 0, image: None }"]
+        );
+    }
+}

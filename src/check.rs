@@ -1,0 +1,493 @@
+//! `pgautopsy check` as a function: evidence in, report out.
+//!
+//! The order is that of the data flow: facts, recovery plan, blocks, what only the whole
+//! shows, verdict. WAL comes before pages because a page can be judged only by what replay
+//! will do to it.
+
+use crate::checks::cluster_checks;
+use crate::cluster::xact::XactLog;
+use crate::cluster::{Cluster, counts_by_rmgr};
+use crate::finding::Findings;
+use crate::format::control::{ControlReading, CrcVerdict};
+use crate::format::types::XLogRecPtr;
+use crate::format::wal::WalGeometry;
+use crate::pgdata::{Evidence, FileKind, OpenError};
+use crate::recovery::source::EvidenceWal;
+use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
+use crate::report::{ClusterSummary, Examined, NotExamined, Report, WalSummary};
+use crate::scan::forks::ForkFiles;
+use crate::scan::tally::Tally;
+use crate::scan::{Horizons, Replay, ScanContext, forks, scan};
+use crate::verdict::{self, Outcome};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use crate::pgdata::IoMode;
+
+/// What to look at, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Folders with archived WAL segments and history files.
+    pub wal_archives: Vec<PathBuf>,
+    /// Threads; `None` for as many as there are processors.
+    pub threads: Option<usize>,
+    /// How relation files are read.
+    pub io_mode: IoMode,
+    /// Only relations of this database, by name or OID.
+    pub database: Option<String>,
+    /// Only this relation: `name`, `schema.name`, or the number of its file.
+    pub relation: Option<String>,
+    /// Only some of the checks.
+    pub only: Only,
+    /// How many findings of one check on one relation or file are kept; the rest are counted.
+    pub max_findings: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wal_archives: Vec::new(),
+            threads: None,
+            io_mode: IoMode::Pread,
+            database: None,
+            relation: None,
+            only: Only::All,
+            max_findings: 20,
+        }
+    }
+}
+
+/// Which checks run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Only {
+    /// Every check.
+    All,
+    /// Page checksums alone.
+    Checksums,
+    /// The control file and the WAL alone.
+    Wal,
+}
+
+/// Hears how far a run has come; called from several threads.
+pub trait Progress: Sync {
+    /// A phase begins; `total_bytes` is what it will read, when that is known.
+    fn phase(&self, name: &str, total_bytes: Option<u64>);
+    /// So many bytes more of the phase are done.
+    fn advance(&self, bytes: u64);
+}
+
+/// Nobody listens.
+impl Progress for () {
+    fn phase(&self, _name: &str, _total_bytes: Option<u64>) {}
+    fn advance(&self, _bytes: u64) {}
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum CheckError {
+    /// There is no evidence at the path.
+    Open(OpenError),
+    /// The threads could not be started.
+    Threads(rayon::ThreadPoolBuildError),
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Threads(error) => write!(f, "cannot start threads: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CheckError {}
+
+/// Reads the evidence at `path`, a data directory or a tar of one, and reports.
+///
+/// # Errors
+/// When there is nothing to report on: the path cannot be opened, or is no data directory.
+pub fn check(
+    path: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Report, CheckError> {
+    let threads = options.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(CheckError::Threads)?;
+    pool.install(|| run(path, options, progress))
+}
+
+/// Everything established before the verdict; what cluster-wide checks may ask of.
+pub struct Examination<'a> {
+    /// The files.
+    pub evidence: &'a Evidence,
+    /// The facts.
+    pub cluster: &'a Cluster,
+    /// The WAL segments.
+    pub wal: Option<&'a EvidenceWal<'a>>,
+    /// The dry run of the next start.
+    pub recovery: Option<&'a DryRun>,
+    /// The SLRUs.
+    pub xacts: Option<&'a XactLog<'a>>,
+    /// The valid transactions and multixacts.
+    pub horizons: Option<Horizons>,
+    /// What the scan was told.
+    pub scan: Option<&'a ScanContext<'a>>,
+    /// The relations' files.
+    pub forks: &'a [ForkFiles],
+    /// What the scan saw.
+    pub tally: Option<&'a Tally>,
+    /// Names of relations.
+    pub names: &'a dyn Names,
+}
+
+/// Gives relations their names.
+pub trait Names: Sync {
+    /// `database.schema.table`, or the path of its file where the name is lost.
+    fn name(&self, locator: crate::format::types::RelFileLocator) -> crate::report::RelationName;
+}
+
+/// Until the catalogs are read.
+struct NoNames;
+
+impl Names for NoNames {
+    fn name(&self, _: crate::format::types::RelFileLocator) -> crate::report::RelationName {
+        crate::report::RelationName {
+            database: None,
+            schema: None,
+            name: None,
+            kind: None,
+            oid: None,
+        }
+    }
+}
+
+fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report, CheckError> {
+    progress.phase("listing files", None);
+    let evidence =
+        Evidence::open(path, &options.wal_archives, options.io_mode).map_err(CheckError::Open)?;
+    pin_small_files(&evidence);
+    let cluster = Cluster::read(&evidence);
+    let control = cluster.sound_control();
+    let layout = cluster.layout;
+
+    progress.phase("reading WAL", None);
+    let request = recovery_request(&evidence, &cluster, options);
+    let wal = layout.map(|layout| {
+        let archive_first = request.archive_recovery || request.with_archives;
+        EvidenceWal::new(&evidence, &layout, archive_first)
+    });
+    let recovery = match (control, layout, &wal) {
+        (Some(control), Some(layout), Some(wal)) => {
+            Some(dry_run(&cluster, control, layout, request, wal))
+        }
+        _ => None,
+    };
+    let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
+
+    let full = options.only == Only::All;
+    let xacts = layout
+        .filter(|_| full)
+        .map(|layout| XactLog::open(&evidence, &layout, plan));
+    let horizons = match (&recovery, control) {
+        (
+            Some(DryRun {
+                plan: Some(plan), ..
+            }),
+            _,
+        ) => Some(Horizons::of(&plan.counters)),
+        (
+            Some(DryRun {
+                outcome: Outcome::Clean,
+                check_point: Some(point),
+                ..
+            }),
+            _,
+        ) => Some(Horizons::of(&crate::recovery::plan::Counters::of(point))),
+        _ => None,
+    };
+    let mut forks = forks::list(&evidence, cluster.version);
+    let names = NoNames;
+    filter_forks(&mut forks, options, &names);
+    let scan_context = layout.map(|layout| ScanContext {
+        layout,
+        checksums: verifies_checksums(&cluster, options),
+        only_checksums: options.only == Only::Checksums,
+        horizons,
+        replay: match &recovery {
+            Some(DryRun {
+                outcome: Outcome::Clean,
+                ..
+            }) => Replay::None,
+            Some(DryRun {
+                plan: Some(plan), ..
+            }) => Replay::Plan(plan),
+            _ => Replay::Unknown,
+        },
+        wal_end: recovery
+            .as_ref()
+            .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
+            .and_then(|run| run.end_of_wal),
+        xacts: xacts.as_ref(),
+        max_findings: options.max_findings,
+    });
+    let tally = scan_context
+        .as_ref()
+        .filter(|_| options.only != Only::Wal)
+        .map(|context| {
+            let total = forks
+                .iter()
+                .flat_map(|f| f.segments.values())
+                .map(|(_, size)| size)
+                .sum();
+            progress.phase("reading relations", Some(total));
+            scan(&evidence, context, &forks, &|bytes| progress.advance(bytes))
+        });
+
+    progress.phase("judging", None);
+    let examination = Examination {
+        evidence: &evidence,
+        cluster: &cluster,
+        wal: wal.as_ref(),
+        recovery: recovery.as_ref(),
+        xacts: xacts.as_ref(),
+        horizons,
+        scan: scan_context.as_ref(),
+        forks: &forks,
+        tally: tally.as_ref(),
+        names: &names,
+    };
+    let mut findings = Findings::new(options.max_findings);
+    cluster_checks(&examination, options.only, &mut findings);
+    if let Some(tally) = &tally {
+        findings.merge(tally.findings.clone());
+    }
+    let relations = verdict::relations(&examination, &findings);
+    let wal_summary = recovery.as_ref().map(|run| wal_summary(&examination, run));
+    let verdict = verdict::judge(&examination, &findings, &relations, wal_summary.as_ref());
+    Ok(Report {
+        examined: examined(path, options, &examination, wal_summary.as_ref()),
+        cluster: cluster_summary(&cluster),
+        wal: wal_summary,
+        verdict,
+        findings,
+        relations,
+    })
+}
+
+/// Everything but relations is read at random, so it must be within reach.
+fn pin_small_files(evidence: &Evidence) {
+    let small: Vec<_> = evidence
+        .iter()
+        .filter(|(_, entry)| !matches!(entry.kind, FileKind::Relation(_) | FileKind::Other))
+        .map(|(id, _)| id)
+        .collect();
+    if let Err(error) = evidence.pin(&small) {
+        for id in small {
+            evidence.record_not_examined(id, None, error.to_string());
+        }
+    }
+}
+
+fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -> RecoveryRequest {
+    use crate::format::version::Major;
+    let since_12 = cluster
+        .version
+        .is_some_and(|version| version.since(Major::V12));
+    let has = |kind: FileKind| {
+        evidence
+            .files()
+            .iter()
+            .any(|entry| entry.kind == kind && entry.archive.is_none())
+    };
+    let conf = has(FileKind::RecoveryConf);
+    RecoveryRequest {
+        archive_recovery: if since_12 {
+            has(FileKind::RecoverySignal) || has(FileKind::StandbySignal)
+        } else {
+            conf
+        },
+        with_archives: !options.wal_archives.is_empty(),
+        refused_recovery_conf: since_12 && conf,
+    }
+}
+
+/// Checksums hold when `pg_control` says they are on; while they are being switched on or off
+/// (19) only some pages have them. Where `pg_control` is lost, nobody knows.
+fn verifies_checksums(cluster: &Cluster, options: &Options) -> bool {
+    options.only != Only::Wal
+        && cluster
+            .sound_control()
+            .and_then(|control| control.data_checksum_version)
+            == Some(1)
+}
+
+fn filter_forks(forks: &mut Vec<ForkFiles>, options: &Options, names: &dyn Names) {
+    forks.retain(|fork| {
+        let name = names.name(fork.locator);
+        let database = options.database.as_deref().is_none_or(|wanted| {
+            name.database.as_deref() == Some(wanted) || fork.locator.db_oid.to_string() == wanted
+        });
+        let relation = options.relation.as_deref().is_none_or(|wanted| {
+            let in_schema = match (&name.schema, &name.name) {
+                (Some(schema), Some(name)) => Some(format!("{schema}.{name}")),
+                _ => None,
+            };
+            name.name.as_deref() == Some(wanted)
+                || in_schema.as_deref() == Some(wanted)
+                || fork.locator.rel_number.to_string() == wanted
+        });
+        database && relation
+    });
+}
+
+fn cluster_summary(cluster: &Cluster) -> Option<ClusterSummary> {
+    let control = cluster.control_file()?;
+    let point = &control.check_point_copy;
+    let crc_ok = matches!(
+        cluster.control.get(),
+        Some(ControlReading::Decoded {
+            crc: CrcVerdict::Good,
+            ..
+        })
+    );
+    Some(ClusterSummary {
+        major: cluster.version.unwrap_or(control.version).major.to_string(),
+        system_identifier: control.system_identifier,
+        state: control.state.to_string(),
+        checkpoint_lsn: control.check_point,
+        redo_lsn: point.redo,
+        timeline: point.this_time_line_id,
+        next_xid: point.next_full_xid,
+        oldest_xid: point.oldest_xid,
+        next_multixact: point.next_multi,
+        oldest_multixact: point.oldest_multi,
+        block_size: control.blcksz,
+        wal_segment_size: control.xlog_seg_size,
+        data_checksums: control.data_checksum_version.map(|version| version != 0),
+        control_crc_ok: crc_ok,
+    })
+}
+
+fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
+    let version = examination.cluster.version;
+    let geometry = examination
+        .cluster
+        .layout
+        .map(|layout| WalGeometry::of(&layout));
+    let plan = run.plan.as_ref();
+    let redo = run.redo_start.or(run.check_point.map(|point| point.redo));
+    let span = geometry.zip(redo.zip(run.end_of_wal));
+    let clean = run.outcome == Outcome::Clean;
+    WalSummary {
+        first_lsn: first_lsn(examination, run),
+        redo_lsn: run.redo_start,
+        end_lsn: run.end_of_wal,
+        last_record_lsn: run.redo_done.or(clean.then_some(run.checkpoint_lsn)),
+        stop_reason: run
+            .stop
+            .as_ref()
+            .zip(version)
+            .and_then(|(stop, v)| stop.message(v)),
+        stop_kind: crate::checks::wal_record_damaged::stop_kind(examination, run),
+        records: run.records,
+        redo_bytes: span.map_or(0, |(g, (from, to))| g.bytes_between(from, to)),
+        redo_segments: span.map_or(0, |(g, (from, to))| {
+            let last = XLogRecPtr(to.0.saturating_sub(1)).max(from);
+            g.segment_of(last).saturating_sub(g.segment_of(from)) + 1
+        }),
+        by_rmgr: plan.zip(version).map_or_else(Vec::new, |(plan, version)| {
+            counts_by_rmgr(version, &plan.by_rmgr)
+        }),
+        commits: plan.map_or(0, |plan| plan.commits),
+        first_commit: plan.and_then(|plan| plan.first_commit),
+        last_commit: plan.and_then(|plan| plan.last_commit),
+        next_xid: examination
+            .horizons
+            .map_or_else(Default::default, |h| h.next_xid),
+    }
+}
+
+/// The start of the run of segments without a gap that ends where the WAL ends.
+fn first_lsn(examination: &Examination<'_>, run: &DryRun) -> Option<XLogRecPtr> {
+    let wal = examination.wal?;
+    let geometry = WalGeometry::of(&examination.cluster.layout?);
+    let mut segno = geometry.segment_of(run.end_of_wal.unwrap_or(run.checkpoint_lsn));
+    let there = |segno| {
+        run.timelines
+            .entries()
+            .iter()
+            .any(|e| wal.contains(e.tli, segno))
+    };
+    if !there(segno) {
+        segno = segno.checked_sub(1).filter(|segno| there(*segno))?;
+    }
+    while segno > 0 && there(segno - 1) {
+        segno -= 1;
+    }
+    Some(geometry.segment_start(segno))
+}
+
+fn examined(
+    path: &Path,
+    options: &Options,
+    examination: &Examination<'_>,
+    wal: Option<&WalSummary>,
+) -> Examined {
+    let evidence = examination.evidence;
+    let forks = examination.tally.map(|tally| &tally.forks);
+    let sum = |f: &dyn Fn(&crate::scan::tally::ForkTally) -> u64| {
+        forks.map_or(0, |forks| forks.values().map(f).sum())
+    };
+    let blcksz = examination
+        .cluster
+        .layout
+        .map_or(0, |layout| u64::from(layout.blcksz));
+    let blocks = sum(&|fork| fork.blocks);
+    let wal_dir = examination
+        .cluster
+        .version
+        .map_or("pg_wal", |version| version.wal_dir());
+    let mut wal_directories = vec![format!("{}/{wal_dir}", path.display())];
+    wal_directories.extend(
+        options
+            .wal_archives
+            .iter()
+            .map(|dir| dir.display().to_string()),
+    );
+    let not_examined: Vec<NotExamined> = evidence
+        .not_examined()
+        .into_iter()
+        .map(|note| NotExamined {
+            path: note.path,
+            reason: match note.range {
+                Some((from, to)) => format!("bytes {from} to {to}: {}", note.reason),
+                None => note.reason,
+            },
+        })
+        .collect();
+    Examined {
+        data_directory: path.display().to_string(),
+        wal_directories,
+        files: evidence.files().len() as u64,
+        bytes: blocks * blcksz,
+        blocks,
+        wal_bytes: wal.map_or(0, |wal| wal.redo_bytes),
+        tuples: sum(&|fork| fork.tuples),
+        not_examined,
+        limited_to: limits(options),
+    }
+}
+
+fn limits(options: &Options) -> Vec<String> {
+    let only = match options.only {
+        Only::All => None,
+        Only::Checksums => Some("--only checksums".to_owned()),
+        Only::Wal => Some("--only wal".to_owned()),
+    };
+    let database = options.database.as_ref().map(|name| format!("--database {name}"));
+    let relation = options.relation.as_ref().map(|name| format!("--relation {name}"));
+    [only, database, relation].into_iter().flatten().collect()
+}

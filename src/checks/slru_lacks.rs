@@ -1,0 +1,93 @@
+//! What the scan noted of SLRU pages, with the names of those who need them: shared by the
+//! checks of the commit log and of multixacts.
+
+use crate::check::Examination;
+use crate::format::types::RelFileLocator;
+use crate::report::units::thousands;
+use crate::scan::tally::{Lack, Need};
+
+/// Tuples of one relation that need one page.
+pub struct Lacking<'a> {
+    /// The page, and what is wrong with it.
+    pub lack: Lack,
+    /// A transaction or multixact on it.
+    pub example: u32,
+    examination: &'a Examination<'a>,
+    relation: RelFileLocator,
+    need: &'a Need,
+}
+
+/// All that the scan noted, in the order of pages and relations.
+pub fn lacking<'a>(examination: &'a Examination<'a>) -> impl Iterator<Item = Lacking<'a>> {
+    examination
+        .tally
+        .into_iter()
+        .flat_map(|tally| &tally.lacks)
+        .map(move |((lack, relation), need)| Lacking {
+            lack: *lack,
+            example: need.example,
+            examination,
+            relation: *relation,
+            need,
+        })
+}
+
+impl Lacking<'_> {
+    fn relation(&self) -> String {
+        let name = self.examination.names.name(self.relation).qualified();
+        name.unwrap_or_else(|| match self.examination.forks.get(self.need.first.0) {
+            Some(fork) => fork.path.to_string(),
+            None => self.relation.to_string(),
+        })
+    }
+
+    fn tuples(&self) -> String {
+        let n = self.need.tuples;
+        format!(
+            "{} tuple{} of {}",
+            thousands(n),
+            if n == 1 { "" } else { "s" },
+            self.relation()
+        )
+    }
+
+    fn first(&self) -> String {
+        let (_, block, offnum) = self.need.first;
+        format!("block {block} item {offnum}, {}", self.example)
+    }
+
+    /// `12 tuples of shop.public.orders need it (block 3 item 7, 4711)`
+    #[must_use]
+    pub fn who(&self) -> String {
+        let verb = if self.need.tuples == 1 {
+            "needs"
+        } else {
+            "need"
+        };
+        format!("{} {verb} it ({})", self.tuples(), self.first())
+    }
+
+    /// `12 tuples of shop.public.orders are (block 3 item 7, 4711)`
+    #[must_use]
+    pub fn who_is(&self) -> String {
+        let verb = if self.need.tuples == 1 { "is" } else { "are" };
+        format!("{} ({}) {verb}", self.tuples(), self.first())
+    }
+
+    /// `12 tuples of shop.public.orders (block 3 item 7, 4711)`
+    #[must_use]
+    pub fn who_has(&self) -> String {
+        format!("{} ({})", self.tuples(), self.first())
+    }
+
+    /// Byte of the segment at which a page begins.
+    #[must_use]
+    pub fn page_offset(&self, page: u64) -> u64 {
+        let blcksz = self
+            .examination
+            .cluster
+            .layout
+            .map_or(8192, |layout| layout.blcksz);
+        page % 32 * u64::from(blcksz)
+    }
+}

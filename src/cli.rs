@@ -1,0 +1,439 @@
+//! Arguments, progress and exit status; everything else is in the library.
+//!
+//! stdout carries the report alone; progress, logging and errors go to stderr.
+
+use crate::show::{Control, Page};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use pgautopsy::check::{self, IoMode, Only, Options, Progress};
+use pgautopsy::checks;
+use pgautopsy::finding::Severity;
+use pgautopsy::report::{explain, json, text};
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The command could not run; clap's own status for bad arguments too.
+const CANNOT_RUN: u8 = 2;
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  everything was examined and nothing is damaged; what recovery heals is
+     not damage
+  1  something is damaged
+  2  the command could not run: bad arguments, or no data directory
+  3  part of the evidence could not be examined, and nothing worse was found";
+
+const EXAMPLES: &str = "\
+Examples:
+  What is wrong, and what will the next start do?
+      pgautopsy check /var/lib/postgresql/15/main
+  Is a backup with its WAL archive good?
+      pgautopsy check base.tar.gz --wal-archive /mnt/archive
+  For a script: exit status, and facts as JSON
+      pgautopsy check --format json --no-progress pgdata | jq .verdict
+  What does a code of the report mean?
+      pgautopsy explain page-checksum-mismatch";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  pgautopsy check /var/lib/postgresql/15/main
+  pgautopsy check backup.tar.zst --wal-archive /mnt/archive
+  pgautopsy check --only checksums --threads 2 pgdata
+  pgautopsy check --database common --relation public.ziplog pgdata
+  pgautopsy check --format json pgdata | jq .verdict";
+
+/// Tells from the files of a crashed PostgreSQL data directory what is damaged, what the next
+/// start will do and lose, and what to do first
+///
+/// Reads PostgreSQL 9.0 to 19 without a server, and never writes to what it reads.
+#[derive(Parser)]
+#[command(
+    name = "pgautopsy",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = format!("{EXAMPLES}\n\n{EXIT_STATUS}"),
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a data directory, or a tar of one, and report
+    Check(Check),
+    /// Print pg_control, damaged or not, with pg_controldata's labels
+    #[command(
+        after_help = "Exit status:\n  0  as a server left it\n  1  damaged\n  2  it cannot be opened"
+    )]
+    Control {
+        /// A data directory, or a pg_control file of any version
+        #[arg(value_name = "PGDATA|FILE")]
+        path: PathBuf,
+    },
+    /// Print one page with every byte accounted for
+    Page {
+        /// A file of a relation: its main fork or another, any segment
+        file: PathBuf,
+        /// The block, counted from 0 at the start of FILE on into later segments
+        #[arg(long, value_name = "N")]
+        block: u32,
+    },
+    /// Say what a finding means, how it is decided, what else may cause it, what to do
+    Explain {
+        /// The code in the report, such as page-checksum-mismatch; without one, all are listed
+        code: Option<String>,
+    },
+    /// Print a shell's completion script
+    #[command(
+        after_help = "Example:\n  pgautopsy completions bash > ~/.local/share/bash-completion/completions/pgautopsy"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder, for those who package this
+    #[command(hide = true)]
+    Man {
+        /// An existing folder
+        folder: PathBuf,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = format!("{CHECK_EXAMPLES}\n\n{EXIT_STATUS}"))]
+struct Check {
+    /// The data directory, or a tar of one: .tar, .tar.gz, .tar.zst, .tar.lz4
+    #[arg(value_name = "PGDATA")]
+    path: PathBuf,
+    /// A folder with archived WAL; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    wal_archive: Vec<PathBuf>,
+    /// How the report is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+    /// Threads that read and check [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Only relations of this database, by name or OID
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+    /// Only this relation: NAME, SCHEMA.NAME or the number of its file
+    #[arg(long, value_name = "NAME")]
+    relation: Option<String>,
+    /// Only some of the checks
+    #[arg(long, value_name = "WHAT", default_value = "all", value_parser = one_of(&ONLY))]
+    only: Only,
+    /// How relation files are read
+    #[arg(long, value_name = "HOW", default_value = "pread", value_parser = one_of(&IO_MODES))]
+    io: IoMode,
+    /// List findings from here up [default: abnormal for text, note for JSON]
+    #[arg(long, value_name = "SEVERITY", value_parser = one_of(&SEVERITIES))]
+    min_severity: Option<Severity>,
+    /// Findings kept per check and relation or file; the rest are counted
+    #[arg(long, value_name = "N", default_value_t = Options::default().max_findings)]
+    max_findings: usize,
+    /// Show no progress, even on a terminal
+    #[arg(long)]
+    no_progress: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Name, meaning, help.
+type Choice<T> = (&'static str, T, &'static str);
+
+const FORMATS: [Choice<Format>; 2] = [
+    ("text", Format::Text, "for people"),
+    ("json", Format::Json, "for programs: schema 1"),
+];
+const ONLY: [Choice<Only>; 3] = [
+    ("all", Only::All, "every check"),
+    (
+        "checksums",
+        Only::Checksums,
+        "page checksums alone, as pg_checksums does",
+    ),
+    ("wal", Only::Wal, "the control file and the WAL alone"),
+];
+const IO_MODES: [Choice<IoMode>; 2] = [
+    (
+        "pread",
+        IoMode::Pread,
+        "positioned reads, which survive bad sectors",
+    ),
+    (
+        "mmap",
+        IoMode::Mmap,
+        "memory maps: for images known to be healthy; a read error ends the run",
+    ),
+];
+const SEVERITIES: [Choice<Severity>; 4] = [
+    (
+        "note",
+        Severity::Note,
+        "worth knowing; healthy clusters have such things",
+    ),
+    (
+        "abnormal",
+        Severity::Abnormal,
+        "no healthy cluster has it, but nothing is lost by it",
+    ),
+    (
+        "damage",
+        Severity::Damage,
+        "data cannot be read, or is wrong",
+    ),
+    (
+        "fatal",
+        Severity::Fatal,
+        "the server cannot start, or must not be started",
+    ),
+];
+
+fn one_of<T: Copy + Send + Sync + 'static>(
+    choices: &'static [Choice<T>],
+) -> impl TypedValueParser<Value = T> {
+    let values = choices
+        .iter()
+        .map(|(name, _, help)| PossibleValue::new(*name).help(*help));
+    PossibleValuesParser::new(values).try_map(|name| {
+        let choice = choices.iter().find(|(other, ..)| *other == name);
+        choice
+            .map(|(_, value, _)| *value)
+            .ok_or("not one of the choices")
+    })
+}
+
+/// Why a command ends without having done its work: one line that says what, where and what
+/// to do.
+struct Failure(String);
+
+impl Failure {
+    fn new(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Of printing: reading has its own errors.
+    fn from(error: io::Error) -> Self {
+        Self(format!("cannot write the output: {error}"))
+    }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::builder()
+        .with_env_var("PGAUTOPSY_LOG")
+        .with_default_directive(LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .without_time()
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let result = match &cli.command {
+        Command::Check(arguments) => run_check(arguments),
+        Command::Control { path } => run_control(path),
+        Command::Page { file, block } => run_page(file, *block),
+        Command::Explain { code } => run_explain(code.as_deref()),
+        Command::Completions { shell } => run_completions(*shell),
+        Command::Man { folder } => run_man(folder),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(Failure(reason)) => {
+            let _ = writeln!(io::stderr(), "pgautopsy: {reason}");
+            ExitCode::from(CANNOT_RUN)
+        }
+    }
+}
+
+fn run_check(arguments: &Check) -> Result<u8, Failure> {
+    let options = Options {
+        wal_archives: arguments.wal_archive.clone(),
+        threads: arguments.threads.map(usize::from),
+        io_mode: arguments.io,
+        database: arguments.database.clone(),
+        relation: arguments.relation.clone(),
+        only: arguments.only,
+        max_findings: arguments.max_findings,
+    };
+    let bar = Bar::new(!arguments.no_progress && io::stderr().is_terminal());
+    let report = check::check(&arguments.path, &options, &bar);
+    bar.clear();
+    let report = report.map_err(Failure::new)?;
+    print(|out| match arguments.format {
+        Format::Text => {
+            let style = text::Style {
+                width: width(),
+                colour: colour(),
+                min_severity: arguments.min_severity.unwrap_or(Severity::Abnormal),
+            };
+            text::write(out, &report, style)
+        }
+        Format::Json => json::write(
+            out,
+            &report,
+            arguments.min_severity.unwrap_or(Severity::Note),
+        ),
+    })?;
+    Ok(report.exit_status())
+}
+
+/// Exits with 1 when the file is damaged.
+fn run_control(path: &Path) -> Result<u8, Failure> {
+    let control = Control::load(path).map_err(Failure)?;
+    let mut good = true;
+    print(|out| {
+        good = control.print(out)?;
+        Ok(())
+    })?;
+    Ok(u8::from(!good))
+}
+
+fn run_page(file: &Path, block: u32) -> Result<u8, Failure> {
+    let page = Page::load(file, block).map_err(Failure)?;
+    print(|out| page.print(out))?;
+    Ok(0)
+}
+
+fn run_explain(code: Option<&str>) -> Result<u8, Failure> {
+    let Some(code) = code else {
+        print(|out| explain::write_list(out, width(), colour()))?;
+        return Ok(0);
+    };
+    let Some(check) = checks::by_code(code) else {
+        let near: Vec<&str> = explain::similar(code)
+            .iter()
+            .map(|check| check.code)
+            .collect();
+        let hint = match near[..] {
+            [] => "`pgautopsy explain` lists all codes".to_owned(),
+            _ => format!("did you mean {}?", near.join(", ")),
+        };
+        return Err(Failure::new(format!(
+            "no check has the code {code:?}; {hint}"
+        )));
+    };
+    print(|out| explain::write(out, check, width(), colour()))?;
+    Ok(0)
+}
+
+fn run_completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
+    print(|out| {
+        // Into memory first: the generator panics when it cannot write.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "pgautopsy", &mut script);
+        out.write_all(&script)
+    })?;
+    Ok(0)
+}
+
+fn run_man(folder: &Path) -> Result<u8, Failure> {
+    clap_mangen::generate_to(Cli::command(), folder)
+        .map_err(|error| Failure(format!("cannot write into {}: {error}", folder.display())))?;
+    Ok(0)
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// 80 columns, or those of the terminal up to 100: longer lines are hard to read.
+fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    terminal.map_or(80, |(width, _)| usize::from(width.0).clamp(40, 100))
+}
+
+/// On a terminal that has not been told otherwise (<https://no-color.org>).
+fn colour() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && !set("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The progress of a run on stderr, or nothing.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(visible: bool) -> Self {
+        Self(if visible {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        })
+    }
+
+    fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn phase(&self, name: &str, total_bytes: Option<u64>) {
+        let template = match total_bytes {
+            Some(_) => "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {eta}",
+            None => "{spinner} {msg} {binary_bytes}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        match total_bytes {
+            Some(total) => self.0.set_length(total),
+            None => self.0.unset_length(),
+        }
+        self.0.set_message(name.to_owned());
+        self.0.reset();
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn check_takes_its_options() {
+        let words = "pgautopsy check d --wal-archive a --wal-archive b --format json --threads 2 \
+                     --database x --relation s.t --io mmap --min-severity damage --no-progress \
+                     --max-findings 5 --only wal";
+        let Command::Check(check) = Cli::parse_from(words.split_whitespace()).command else {
+            panic!("another command");
+        };
+        assert_eq!(check.wal_archive, [Path::new("a"), Path::new("b")]);
+        assert!(matches!(check.format, Format::Json));
+        assert_eq!((check.io, check.only), (IoMode::Mmap, Only::Wal));
+        assert_eq!(check.min_severity, Some(Severity::Damage));
+        assert_eq!((check.threads, check.max_findings), (Some(2), 5));
+        assert!(Cli::try_parse_from(["pgautopsy", "check", "d", "--threads", "0"]).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! The command itself: what goes where, and the exit status.
+
+use pgautopsy::checks::CHECKS;
+use std::process::{Command, Output, Stdio};
+
+fn pgautopsy(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgautopsy"));
+    command.args(arguments).env_remove("PGAUTOPSY_LOG");
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = pgautopsy(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn what_cannot_run_says_so_on_stderr_and_exits_with_2() {
+    for arguments in [
+        &[][..],
+        &["check"],
+        &["check", "--format", "xml", "."],
+        &["check", "/nonexistent"],
+        &["control", "/nonexistent"],
+        &["page", "/nonexistent", "--block", "0"],
+        &["explain", "no-such-code-at-all"],
+    ] {
+        let (status, stdout, stderr) = run(arguments);
+        assert_eq!((status, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(!stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn explain_tells_suggests_and_lists() {
+    let code = CHECKS[0].code;
+    let (status, stdout, stderr) = run(&["explain", code]);
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with(code) && stdout.contains("\nWhat to do\n"));
+
+    let (status, _, stderr) = run(&["explain", &code.replace('-', "_")]);
+    assert_eq!(status, Some(2));
+    assert!(
+        stderr.contains("did you mean") && stderr.contains(code),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1);
+
+    let (status, stdout, _) = run(&["explain"]);
+    assert_eq!(status, Some(0));
+    assert!(CHECKS.iter().all(|check| stdout.contains(check.code)));
+}
+
+#[test]
+fn help_has_examples_and_the_exit_status() {
+    for arguments in [&["--help"][..], &["check", "--help"], &["check", "-h"]] {
+        let (status, stdout, _) = run(arguments);
+        assert_eq!(status, Some(0));
+        assert!(stdout.contains("Examples:") && stdout.contains("Exit status:"));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let mut command = pgautopsy(&["completions", "zsh"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn control_and_page_describe_zeroed_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("16384");
+    std::fs::write(&file, [0; 8192]).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (status, stdout, _) = run(&["control", file]);
+    assert_eq!(status, Some(1));
+    assert!(!stdout.is_empty());
+
+    let (status, stdout, stderr) = run(&["page", file, "--block", "0"]);
+    assert_eq!(status, Some(0));
+    assert!(
+        stdout.starts_with("block 0 of 1, fork main: 8192 bytes"),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("no data directory around"),
+        "the version is an assumption"
+    );
+
+    let (status, stdout, stderr) = run(&["page", file, "--block", "1"]);
+    assert_eq!((status, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("it has 1, counted from 0"), "{stderr}");
+}
