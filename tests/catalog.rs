@@ -397,3 +397,73 @@ fn names_in_backups() {
     check("-basebackup");
     check("-targz");
 }
+
+/// Names found, as database and relation.
+fn names(read: &Read) -> BTreeSet<(Oid, String)> {
+    let relations = read.catalog.relations.values();
+    relations
+        .map(|r| (r.database, r.class.relname.clone()))
+        .collect()
+}
+
+#[test]
+fn a_lost_relation_map_is_told_and_made_up_for() {
+    let whole = read("15-clean", |_| {});
+    let without = read("15-clean", |dir| {
+        std::fs::remove_file(dir.join("pgdata/base/5/pg_filenode.map")).unwrap();
+        let global = dir.join("pgdata/global/pg_filenode.map");
+        let mut bytes = std::fs::read(&global).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&global, bytes).unwrap();
+    });
+    assert_eq!(names(&without), names(&whole));
+    let told: Vec<_> = without
+        .problems
+        .iter()
+        .map(|p| (p.path.as_str(), p.message.split(';').next().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("global/pg_filenode.map", "its checksum is wrong"),
+            ("base/5/pg_filenode.map", "there is none"),
+        ]
+    );
+}
+
+#[test]
+fn damaged_catalog_pages_cost_their_own_names_only() {
+    let whole = read("15-clean", |_| {});
+    let damaged = read("15-clean", |dir| {
+        let class = dir.join("pgdata/base/5/1259");
+        let mut bytes = std::fs::read(&class).unwrap();
+        bytes[8192..16384].fill(0xFF);
+        // A torn last block.
+        bytes.truncate(bytes.len() - 100);
+        std::fs::write(&class, bytes).unwrap();
+        // Garbage all over, with page headers left as they are.
+        let class = dir.join("pgdata/base/1/1259");
+        let mut bytes = std::fs::read(&class).unwrap();
+        let mut seed = 1_u32;
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            if at % 8192 >= 24 {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *byte = (seed >> 24) as u8;
+            }
+        }
+        std::fs::write(&class, bytes).unwrap();
+    });
+    let of_5 = |read: &Read| names(read).into_iter().filter(|n| n.0 == 5).count();
+    assert!(of_5(&damaged) > of_5(&whole) / 2);
+    assert!(of_5(&damaged) < of_5(&whole));
+    assert!(
+        names(&damaged).is_subset(&names(&whole)),
+        "nothing is made up"
+    );
+    let told = |path: &str, text: &str| {
+        let mut problems = damaged.problems.iter();
+        problems.any(|p| p.path == path && p.message.contains(text))
+    };
+    assert!(told("base/5/1259", "block 1: an invalid page"));
+    assert!(told("base/1/1259", "does not tell of pg_class itself"));
+}

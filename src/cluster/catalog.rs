@@ -467,7 +467,7 @@ impl Reader<'_> {
         let mut found = BTreeSet::new();
         let mut room = HeapTuples::new(&self.layout);
         for class in classes {
-            self.each_block_on_disk(*class, &mut |_, block| {
+            self.each_block_on_disk(*class, |_, block| {
                 let Ok(page) = block else { return };
                 let Ok(heap) = room.read(page) else { return };
                 for tuple in heap.tuples {
@@ -563,7 +563,7 @@ impl Reader<'_> {
     fn each_block_on_disk(
         &self,
         locator: RelFileLocator,
-        each: &mut dyn FnMut(BlockNumber, Result<&[u8], String>),
+        mut each: impl FnMut(BlockNumber, Result<&[u8], String>),
     ) {
         let blcksz = self.layout.blcksz as usize;
         let mut buf = vec![0; blcksz * CHUNK_BLOCKS];
@@ -640,7 +640,7 @@ impl Reader<'_> {
         };
         let mut end: BlockNumber = 0;
         let mut unreadable = Vec::new();
-        self.each_block_on_disk(locator, &mut |blkno, block| {
+        self.each_block_on_disk(locator, |blkno, block| {
             end = end.max(blkno.saturating_add(1));
             match (self.replayed.pages.get(&(locator, blkno)), block) {
                 (Some(page), _) => take(blkno, page),
@@ -680,8 +680,12 @@ impl Reader<'_> {
         if self.file(locator, 0).is_none() && rows.is_empty() {
             messages.push("there is no such file".to_owned());
         }
-        for message in messages {
+        let more = messages.len().saturating_sub(MAX_MESSAGES);
+        for message in messages.into_iter().take(MAX_MESSAGES) {
             self.tell(locator, message);
+        }
+        if more > 0 {
+            self.tell(locator, format!("and {more} more such blocks or rows"));
         }
         rows.into_values().collect()
     }
@@ -714,6 +718,8 @@ impl Reader<'_> {
 
 /// Bytes of a `pg_filenode.map` and more.
 const MAP_LIMIT: usize = 1024;
+/// Complaints about one file that are told one by one.
+const MAX_MESSAGES: usize = 20;
 /// Blocks read at a time.
 const CHUNK_BLOCKS: usize = 32;
 

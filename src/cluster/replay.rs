@@ -716,3 +716,176 @@ fn compact(page: &mut [u8]) -> Outcome {
     put_u16(page, PD_LOWER, PAGE_HEADER_SIZE + last_used * ITEM_ID_SIZE);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::version::Version;
+    use crate::format::wal::Array;
+    use proptest::prelude::*;
+
+    fn layout() -> Layout {
+        Layout::usual(Version::of(Major::V15).unwrap())
+    }
+
+    fn target(offnum: OffsetNumber) -> Target {
+        Target {
+            blkno: 7,
+            offnum,
+            ..Target::default()
+        }
+    }
+
+    /// Adds a tuple of `bytes` behind a header of 24.
+    fn put(page: &mut [u8], offnum: OffsetNumber, bytes: &[u8]) -> Outcome {
+        let data = [&[0], bytes].concat();
+        let tuple = TupleData {
+            t_infomask2: 1,
+            t_infomask: HEAP_XMAX_INVALID,
+            t_hoff: 24,
+            bytes: &data,
+        };
+        let xid = TransactionId(731);
+        add(
+            page,
+            layout(),
+            target(offnum),
+            xid,
+            TransactionId::INVALID,
+            &tuple,
+            &[],
+            &[],
+        )
+    }
+
+    fn page() -> Vec<u8> {
+        let mut page = vec![0; 8192];
+        init(&mut page);
+        page
+    }
+
+    fn data(page: &mut [u8], offnum: OffsetNumber) -> Vec<u8> {
+        tuple_mut(page, offnum).unwrap()[24..].to_vec()
+    }
+
+    fn cleanup() -> Cleanup<'static> {
+        Cleanup {
+            locator: RelFileLocator::default(),
+            blkno: 7,
+            redirected: Array::default(),
+            dead: Array::default(),
+            unused: Array::default(),
+            freeze: Freeze::Nothing,
+        }
+    }
+
+    #[test]
+    fn tuples_are_added_where_the_record_says() {
+        let mut page = page();
+        put(&mut page, 1, b"one").unwrap();
+        put(&mut page, 2, b"two").unwrap();
+        assert_eq!(data(&mut page, 2), b"two");
+        let header = HeapTupleHeader::parse(tuple_mut(&mut page, 2).unwrap()).unwrap();
+        assert_eq!(header.t_xmin, TransactionId(731));
+        assert_eq!(header.t_ctid.to_string(), "(7,2)");
+        assert_eq!(PageHeader::parse(&page).unwrap().pd_lower, 32);
+        assert!(put(&mut page, 2, b"again").is_err(), "it is in use");
+        assert!(put(&mut page, 0, b"zero").is_err());
+        assert!(put(&mut page, 5000, b"far").is_err());
+        assert!(put(&mut page, 3, &[1; 8192]).is_err(), "no room");
+    }
+
+    #[test]
+    fn new_versions_take_over_what_they_share() {
+        let mut page = page();
+        put(&mut page, 1, b"prefix old suffix").unwrap();
+        // No null bitmap: one byte of padding, then what is new.
+        let tuple = TupleData {
+            t_infomask2: 1,
+            t_infomask: 0,
+            t_hoff: 24,
+            bytes: b"\0new",
+        };
+        let xids = (TransactionId(732), TransactionId::INVALID);
+        add(
+            &mut page,
+            layout(),
+            target(2),
+            xids.0,
+            xids.1,
+            &tuple,
+            b"prefix ",
+            b" suffix",
+        )
+        .unwrap();
+        assert_eq!(data(&mut page, 2), b"prefix new suffix");
+    }
+
+    #[test]
+    fn pruning_makes_room_and_keeps_the_rest() {
+        let mut page = page();
+        let big = [7; 2000];
+        for offnum in 1..=4 {
+            put(&mut page, offnum, &[&big[..], &[offnum as u8]].concat()).unwrap();
+        }
+        assert!(put(&mut page, 5, &big).is_err());
+        let bytes: Vec<u8> = [2_u16, 4].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let mut c = crate::format::Cursor::packed("test", &bytes);
+        let unused = Array::take(&mut c, 2).unwrap();
+        let cut = Cleanup {
+            unused,
+            ..cleanup()
+        };
+        clean(&mut page, layout(), &cut).unwrap();
+        assert_eq!(PageHeader::parse(&page).unwrap().max_offset_number(), 3);
+        assert_eq!(data(&mut page, 3)[2000], 3);
+        put(&mut page, 2, &big).unwrap();
+        // Older servers keep unused line pointers at the end, and go on behind them.
+        put(&mut page, 5, b"five").unwrap();
+        assert_eq!(data(&mut page, 1)[2000], 1);
+        assert!(tuple_mut(&mut page, 4).is_err());
+        assert!(clean(&mut page, layout(), &cut).is_ok());
+        let mut empty = super::tests::page();
+        assert!(clean(&mut empty, layout(), &cut).is_err());
+    }
+
+    #[test]
+    fn a_lock_is_no_deletion() {
+        for major in [Major::V9_2, Major::V15] {
+            let layout = Layout::usual(Version::of(major).unwrap());
+            let mut page = page();
+            put(&mut page, 1, b"row").unwrap();
+            let tuple = tuple_mut(&mut page, 1).unwrap();
+            mark_xmax(layout, tuple, TransactionId(740), 0x06);
+            let header = HeapTupleHeader::parse(tuple).unwrap();
+            assert!(header.is_locked_only(&layout));
+            mark_xmax(layout, tuple, TransactionId(741), 0);
+            let header = HeapTupleHeader::parse(tuple).unwrap();
+            assert!(!header.is_locked_only(&layout));
+            assert_eq!(header.t_xmax, TransactionId(741));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_refused_or_changed(
+            head in proptest::collection::vec(any::<u8>(), 8..200),
+            lower in 0_u16..200, upper in 0_u16..9000, offnum: u16,
+            numbers in proptest::collection::vec(0_u8..60, 0..40),
+        ) {
+            let mut page = vec![0x5A; 8192];
+            page[24..24 + head.len()].copy_from_slice(&head);
+            put_u16(&mut page, PD_LOWER, lower);
+            put_u16(&mut page, PD_UPPER, upper);
+            put_u16(&mut page, PD_SPECIAL, 8192);
+            let _ = put(&mut page, offnum % 64, &head);
+            let bytes: Vec<u8> = numbers.iter().flat_map(|n| [*n, 0]).collect();
+            let mut c = crate::format::Cursor::packed("test", &bytes);
+            let unused = Array::take(&mut c, i64::try_from(numbers.len()).unwrap()).unwrap();
+            let _ = clean(&mut page, layout(), &Cleanup { unused, ..cleanup() });
+            let freeze = Freeze::Older(TransactionId(800), unused);
+            let _ = clean(&mut page, layout(), &Cleanup { freeze, ..cleanup() });
+            let _ = put(&mut page, offnum, &head);
+        }
+    }
+}

@@ -282,3 +282,180 @@ enum Kind {
     FreezePage,
     PruneFreeze,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::types::XLogRecPtr;
+    use crate::format::version::Version;
+    use crate::format::wal::{Decoder, RecordHeader};
+    use proptest::prelude::*;
+
+    fn halves(numbers: &[u16]) -> Vec<u8> {
+        numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+    }
+
+    /// Hands out what a `Heap2` record of this main data and block data says.
+    fn with<R>(
+        major: Major,
+        info: u8,
+        main: &[u8],
+        block: &[u8],
+        check: impl FnOnce(Result<Option<Cleanup<'_>>, Malformed>) -> R,
+    ) -> R {
+        let layout = Layout::usual(Version::of(major).unwrap());
+        let modern = layout.since(Major::V9_5);
+        let locator: Vec<u8> = [1663_u32, 5, 1259]
+            .iter()
+            .flat_map(|n| n.to_le_bytes())
+            .collect();
+        let mut bytes = vec![0; RecordHeader::size(layout.version)];
+        if modern {
+            bytes.extend([0, 0x20]);
+            bytes.extend(u16::try_from(block.len()).unwrap().to_le_bytes());
+            bytes.extend(&locator);
+            bytes.extend(7_u32.to_le_bytes());
+            bytes.push(254);
+            bytes.extend(u32::try_from(main.len()).unwrap().to_le_bytes());
+            bytes.extend(block);
+            bytes.extend(main);
+        } else {
+            bytes.extend(&locator);
+            bytes.extend(7_u32.to_le_bytes());
+            bytes.extend(main);
+        }
+        let header = RecordHeader {
+            xl_tot_len: u32::try_from(bytes.len()).unwrap(),
+            xl_info: info,
+            xl_rmid: 9,
+            xl_len: u32::try_from(main.len() + 16).unwrap(),
+            ..RecordHeader::default()
+        };
+        let mut decoder = Decoder::new();
+        let lsn = XLogRecPtr(0x2000);
+        let record = decoder
+            .decode(layout, lsn, lsn, header, &bytes)
+            .unwrap_or_else(|e| panic!("{e:?}"));
+        check(parse(layout, &record))
+    }
+
+    fn lists(cleanup: &Cleanup<'_>) -> (Vec<(u16, u16)>, Vec<u16>, Vec<u16>) {
+        let redirected = cleanup.redirected.iter().map(|r| (r.from, r.to)).collect();
+        (
+            redirected,
+            cleanup.dead.iter().collect(),
+            cleanup.unused.iter().collect(),
+        )
+    }
+
+    #[test]
+    fn line_pointers_of_every_layout() {
+        let offsets = halves(&[1, 3, 2, 4, 9]);
+        let expected = (vec![(1, 3)], vec![2], vec![4, 9]);
+        // latestRemovedXid, nredirected, ndead
+        let counts = [731_u32.to_le_bytes().to_vec(), halves(&[1, 1])].concat();
+        for (major, main, block) in [
+            (
+                Major::V9_0,
+                [counts.clone(), offsets.clone()].concat(),
+                vec![],
+            ),
+            (
+                Major::V9_4,
+                [counts.clone(), offsets.clone()].concat(),
+                vec![],
+            ),
+            (Major::V9_5, counts.clone(), offsets.clone()),
+            (Major::V16, [counts, vec![1]].concat(), offsets),
+            (
+                Major::V17,
+                vec![0, 32 | 64 | 128],
+                halves(&[1, 1, 3, 1, 2, 2, 4, 9]),
+            ),
+            (
+                Major::V19,
+                vec![32 | 64 | 128, 0],
+                halves(&[1, 1, 3, 1, 2, 2, 4, 9]),
+            ),
+        ] {
+            with(major, 0x10, &main, &block, |cleanup| {
+                let cleanup = cleanup.unwrap().unwrap();
+                assert_eq!((cleanup.locator.rel_number, cleanup.blkno), (1259, 7));
+                assert_eq!(lists(&cleanup), expected, "{major}");
+                assert_eq!(cleanup.freeze.headers().count(), 0);
+            });
+        }
+        let vacuum = halves(&[4, 9]);
+        with(Major::V15, 0x20, &halves(&[2]), &vacuum, |cleanup| {
+            assert_eq!(lists(&cleanup.unwrap().unwrap()).2, [4, 9]);
+        });
+    }
+
+    #[test]
+    fn frozen_headers_of_every_layout() {
+        // xmax, offnum or infomask2 ...
+        let tuple = [
+            0_u32.to_le_bytes().to_vec(),
+            halves(&[5, 3, 0x0B00]),
+            vec![0; 2],
+        ]
+        .concat();
+        let plan = [
+            0_u32.to_le_bytes().to_vec(),
+            halves(&[3, 0x0B00]),
+            vec![0; 2],
+            halves(&[2]),
+        ]
+        .concat();
+        let expected = FrozenHeader {
+            xmax: TransactionId(0),
+            t_infomask2: 3,
+            t_infomask: 0x0B00,
+            frzflags: 0,
+        };
+        let main = [731_u32.to_le_bytes().to_vec(), halves(&[1])].concat();
+        let padded = [main.clone(), vec![0; 2], tuple.clone()].concat();
+        let planned = [plan.clone(), halves(&[5, 6])].concat();
+        let counted = [halves(&[1, 0]), planned.clone()].concat();
+        for (major, info, main, block, offnums) in [
+            (Major::V9_3, 0x20, padded.clone(), vec![], vec![5]),
+            (Major::V9_4, 0x20, padded, vec![], vec![5]),
+            (Major::V13, 0x20, main.clone(), tuple.clone(), vec![5]),
+            (Major::V15, 0x30, main.clone(), tuple, vec![5]),
+            (
+                Major::V16,
+                0x30,
+                [main, vec![0]].concat(),
+                planned,
+                vec![5, 6],
+            ),
+            (Major::V17, 0x20, vec![0, 16], counted, vec![5, 6]),
+        ] {
+            with(major, info & 0xF0, &main, &block, |cleanup| {
+                let freeze = cleanup.unwrap().unwrap().freeze;
+                let expected: Vec<_> = offnums.iter().map(|n| (*n, expected)).collect();
+                assert_eq!(freeze.headers().collect::<Vec<_>>(), expected, "{major}");
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            main in proptest::collection::vec(any::<u8>(), 0..60),
+            block in proptest::collection::vec(any::<u8>(), 1..60),
+            info: u8,
+            row in 0_usize..17,
+        ) {
+            let major = crate::format::version::VERSIONS[row].major;
+            with(major, info & 0xF0, &main, &block, |cleanup| {
+                if let Ok(Some(cleanup)) = cleanup {
+                    lists(&cleanup);
+                    // At most one for each offset number in the record.
+                    prop_assert!(cleanup.freeze.headers().count() <= 60);
+                }
+                Ok(())
+            })?;
+        }
+    }
+}
