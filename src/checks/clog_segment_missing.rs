@@ -26,14 +26,13 @@ check! {
     /// ## How it is decided
     /// A segment is needed if it lies within `oldestXid` up to the next XID, or if rows
     /// without hint bits (marks in the row that save the look-up) name transactions in it.
-    /// The report names the relations, the number of rows, and an example. The server finds
-    /// it at first use (`slru.c: SlruPhysicalReadPage, SlruReportIOError`).
+    /// The report names relations, number of rows, an example. The server finds it at first
+    /// use (`slru.c: SlruPhysicalReadPage, SlruReportIOError`).
     ///
     /// ## What else may cause it
     /// Cleaning scripts that take `pg_clog` for log files; a copy or restore that was cut
-    /// off; a lost file after a file system repair (`lost+found`). Or the file never existed,
-    /// and the rows are damaged: then `xmin-out-of-range` or `xmax-out-of-range` is reported,
-    /// and this is not.
+    /// off; a file system repair (look in `lost+found`). If there never was such a file, the
+    /// rows are damaged, and `xmin-out-of-range` or `xmax-out-of-range` is reported instead.
     ///
     /// ## What to do
     /// Copy the directory as it is before anything else, and do not start the server: after a

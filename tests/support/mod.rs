@@ -1,19 +1,62 @@
 //! Reads files out of `testdata/` for integration tests.
+//!
+//! Clusters lie in one archive per major version; tests that are `#[ignore]`d also use the
+//! whole set beside the repository (`../shared/fixtures`), which CI has.
 #![allow(dead_code)] // each test binary uses a part
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-fn testdata() -> PathBuf {
+pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
 
-/// Names of all fixtures, sorted: `10-clean`, `10-crash`, …
-pub fn fixture_names() -> Vec<String> {
-    let folder = testdata().join("fixtures");
+/// The whole set of fixtures, where it is at hand.
+pub fn shared_fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures")
+}
+
+fn open(path: &Path) -> tar::Archive<impl Read + use<>> {
+    let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut decoder = zstd::Decoder::new(BufReader::new(file)).unwrap();
+    decoder.window_log_max(27).unwrap();
+    tar::Archive::new(decoder)
+}
+
+/// The archive that holds a fixture, and the folder within it.
+fn archive_of(name: &str) -> (PathBuf, String) {
+    let major = name.split('-').next().unwrap();
+    if bundled().iter().any(|bundled| bundled == name) {
+        let path = testdata().join(format!("clusters/{major}.tar.zst"));
+        (path, format!("{name}/"))
+    } else {
+        (
+            shared_fixtures().join(format!("{name}.tar.zst")),
+            String::new(),
+        )
+    }
+}
+
+/// Names of the fixtures in `testdata/`, sorted: `10-clean`, `10-crash`, …
+pub fn bundled() -> &'static [String] {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let mut names: Vec<String> = truths()
+            .keys()
+            .map(|path| path.split('/').next().unwrap().to_owned())
+            .collect();
+        names.dedup();
+        names
+    })
+}
+
+/// Names of all fixtures beside the repository, sorted.
+pub fn all_shared() -> Vec<String> {
+    let folder = shared_fixtures();
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
         .filter_map(|entry| {
@@ -25,20 +68,33 @@ pub fn fixture_names() -> Vec<String> {
     names
 }
 
+/// The bundled fixtures of one kind: `crash`, `clean`, `torn`, …
+pub fn of_kind(kind: &str) -> Vec<&'static str> {
+    let suffix = format!("-{kind}");
+    bundled()
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.ends_with(&suffix))
+        .collect()
+}
+
 /// The files of a fixture whose path (`pgdata/global/pg_control`) is `wanted`, read in one
 /// pass over the archive.
 pub fn fixture_files(
     name: &str,
     mut wanted: impl FnMut(&str) -> bool,
 ) -> BTreeMap<String, Vec<u8>> {
-    let path = testdata().join(format!("fixtures/{name}.tar.zst"));
-    let file = File::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let mut archive = tar::Archive::new(zstd::Decoder::new(file).unwrap());
+    let (path, prefix) = archive_of(name);
+    let mut archive = open(&path);
     let mut files = BTreeMap::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().to_str().unwrap().to_owned();
-        if entry.header().entry_type().is_file() && wanted(&path) {
+        let Some(path) = path.strip_prefix(&prefix) else {
+            continue;
+        };
+        if entry.header().entry_type().is_file() && wanted(path) {
+            let path = path.to_owned();
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             files.insert(path, bytes);
@@ -52,6 +108,29 @@ pub fn fixture_file(name: &str, path: &str) -> Vec<u8> {
     fixture_files(name, |p| p == path)
         .remove(path)
         .unwrap_or_else(|| panic!("{name} has no {path}"))
+}
+
+/// Unpacks a fixture into a new folder: `pgdata` in it is the data directory.
+pub fn unpack(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    unpack_into(name, folder.path());
+    folder
+}
+
+/// Unpacks a fixture into a folder.
+pub fn unpack_into(name: &str, folder: &Path) {
+    let (path, prefix) = archive_of(name);
+    let mut archive = open(&path);
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().into_owned();
+        let Ok(path) = path.strip_prefix(&prefix) else {
+            continue;
+        };
+        if !path.as_os_str().is_empty() {
+            entry.unpack(folder.join(path)).unwrap();
+        }
+    }
 }
 
 /// One file of `15-targz`, out of the compressed base backup within it.
@@ -69,14 +148,40 @@ pub fn targz_file(path: &str) -> Vec<u8> {
     panic!("15-targz has no {path}")
 }
 
-/// A text of `testdata/truth/NAME`, unpacked if its name ends in `.zst`.
-pub fn truth(name: &str, file: &str) -> String {
-    let path = testdata().join(format!("truth/{name}/{file}"));
-    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+fn truths() -> &'static BTreeMap<String, String> {
+    static TRUTHS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    TRUTHS.get_or_init(|| {
+        let mut archive = open(&testdata().join("truth.tar.zst"));
+        let mut texts = BTreeMap::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let path = entry.path().unwrap().to_str().unwrap().to_owned();
+            if entry.header().entry_type().is_file() {
+                let mut text = String::new();
+                entry.read_to_string(&mut text).unwrap();
+                texts.insert(path, text);
+            }
+        }
+        texts
+    })
+}
+
+/// A text of the recorded truth about a fixture, when there is one; from beside the
+/// repository when it is not bundled. Compressed ones are unpacked.
+pub fn truth_if_any(name: &str, file: &str) -> Option<String> {
+    if let Some(text) = truths().get(&format!("{name}/{file}")) {
+        return Some(text.clone());
+    }
+    let bytes = fs::read(shared_fixtures().join(format!("truth/{name}/{file}"))).ok()?;
     let bytes = if file.ends_with(".zst") {
-        zstd::decode_all(&bytes[..]).unwrap()
+        zstd::decode_all(&*bytes).unwrap()
     } else {
         bytes
     };
-    String::from_utf8_lossy(&bytes).into_owned()
+    Some(String::from_utf8(bytes).unwrap())
+}
+
+/// A text of the recorded truth about a fixture.
+pub fn truth(name: &str, file: &str) -> String {
+    truth_if_any(name, file).unwrap_or_else(|| panic!("no truth {file} about {name}"))
 }
