@@ -40,26 +40,13 @@ struct Read {
     version: &'static pgautopsy::format::Version,
 }
 
-fn unpack(name: &str) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    let path = format!(
-        "{}/testdata/fixtures/{name}.tar.zst",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let file = std::fs::File::open(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-    let mut zstd = zstd::Decoder::new(file).unwrap();
-    zstd.window_log_max(27).unwrap();
-    tar::Archive::new(zstd).unpack(dir.path()).unwrap();
-    dir
-}
-
 fn whole_file(evidence: &Evidence, path: &str) -> Option<Vec<u8>> {
     let file = evidence.file(evidence.by_path(path)?).unwrap();
     Some(file.read_all(1 << 20).unwrap())
 }
 
 fn read(name: &str, edit: impl FnOnce(&Path)) -> Read {
-    let dir = unpack(name);
+    let dir = support::unpack(name);
     edit(dir.path());
     let archive = dir.path().join("archive");
     let is_backup = name.ends_with("basebackup");
@@ -357,10 +344,8 @@ fn differences(name: &str, read: &Read) -> Vec<String> {
     all
 }
 
-fn check(variant: &str) {
+fn check<'a>(names: impl IntoIterator<Item = &'a str>) {
     let mut all = Vec::new();
-    let names = support::fixture_names();
-    let names = names.iter().filter(|name| name.ends_with(variant));
     let mut fixtures = 0;
     for name in names {
         let read = read(name, |_| {});
@@ -374,28 +359,33 @@ fn check(variant: &str) {
 
 #[test]
 fn names_after_a_crash() {
-    check("-crash");
+    check(support::of_kind("crash"));
 }
 
 #[test]
 fn names_after_a_clean_stop() {
-    check("-clean");
+    check(support::of_kind("clean"));
 }
 
 #[test]
 fn names_in_torn_directories() {
-    check("-torn");
+    check(support::of_kind("torn"));
 }
 
 #[test]
 fn names_on_a_third_timeline() {
-    check("-promoted");
+    check(support::of_kind("promoted"));
 }
 
 #[test]
 fn names_in_backups() {
-    check("-basebackup");
-    check("-targz");
+    check(support::of_kind("basebackup"));
+}
+
+#[test]
+#[ignore = "reads the whole set of fixtures beside the repository"]
+fn names_in_all_fixtures() {
+    check(support::all_shared().iter().map(String::as_str));
 }
 
 /// Names found, as database and relation.
