@@ -57,7 +57,7 @@ impl Page {
         }
         let (layout, checksums) = surroundings(file);
         let name = file.file_name().and_then(|name| name.to_str());
-        let name = name.and_then(|name| RelFileName::parse(layout.version, name));
+        let name = name.and_then(RelFileName::parse);
         let segment_path = |segment: u32| match name {
             Some(name) => file.with_file_name(RelFileName { segment, ..name }.to_string()),
             None => file.to_owned(),

@@ -16,7 +16,7 @@ mod tar;
 mod tree;
 
 pub use bytes::{FileReader, IoMode};
-pub use classify::{DatabaseDir, FileKind, RelationFile, SlruDir, WalName, classify, classify_wal};
+pub use classify::{DatabaseDir, FileKind, RelationFile, classify, classify_wal};
 pub use scan::Chunk;
 
 use bytes::Raw;

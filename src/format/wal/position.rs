@@ -4,7 +4,8 @@
 //! `XLogSegsPerFile`, `NextLogPage`). Up to 9.2 an LSN is a pair of log file and offset, and
 //! the last segment of each 4 GB is never used: `0/FEFFFFFF` is followed by `1/0`.
 
-use crate::format::types::{XLogRecPtr, XLogSegNo};
+use crate::format::names::WalSegmentName;
+use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::{Layout, Major};
 
 /// The arithmetic of WAL positions for one cluster.
@@ -39,29 +40,53 @@ impl WalGeometry {
         }
     }
 
+    /// Bytes of WAL before `lsn`.
+    fn bytes_before(&self, lsn: XLogRecPtr) -> u64 {
+        u64::from(lsn.high())
+            .saturating_mul(self.log_size)
+            .saturating_add(u64::from(lsn.low()))
+    }
+
     /// `XLByteToSeg`: the segment that holds the byte at `lsn`.
     #[must_use]
     pub fn segment_of(&self, lsn: XLogRecPtr) -> XLogSegNo {
-        let in_log = u64::from(lsn.low())
+        self.bytes_before(lsn)
             .checked_div(self.segment_size)
-            .unwrap_or(0);
-        u64::from(lsn.high())
-            .saturating_mul(self.segments_per_log())
-            .saturating_add(in_log)
+            .unwrap_or(0)
     }
 
     /// Where a segment begins.
     #[must_use]
     pub fn segment_start(&self, segno: XLogSegNo) -> XLogRecPtr {
+        let bytes = segno.saturating_mul(self.segment_size);
+        let log = bytes.checked_div(self.log_size).unwrap_or(0);
+        let in_log = bytes.checked_rem(self.log_size).unwrap_or(0);
+        XLogRecPtr(log << 32 | in_log)
+    }
+
+    /// `XLogFileName`: the name of a segment's file.
+    #[must_use]
+    pub fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> WalSegmentName {
         let per_log = self.segments_per_log();
-        let log = segno.checked_div(per_log).unwrap_or(0);
-        let seg = segno.checked_rem(per_log).unwrap_or(0);
-        XLogRecPtr(log << 32 | seg.saturating_mul(self.segment_size))
+        // The server prints the low 32 bits.
+        let low = |n: Option<u64>| XLogRecPtr(n.unwrap_or(0)).low();
+        WalSegmentName {
+            tli,
+            log: low(segno.checked_div(per_log)),
+            seg: low(segno.checked_rem(per_log)),
+        }
+    }
+
+    /// `XLogFromFileName`: the number of the segment that a name means.
+    #[must_use]
+    pub fn segno(&self, name: &WalSegmentName) -> XLogSegNo {
+        u64::from(name.log)
+            .saturating_mul(self.segments_per_log())
+            .saturating_add(u64::from(name.seg))
     }
 
     /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
-    #[must_use]
-    pub fn segments_per_log(&self) -> u64 {
+    fn segments_per_log(&self) -> u64 {
         self.log_size
             .checked_div(self.segment_size)
             .unwrap_or(1)
@@ -107,12 +132,8 @@ impl WalGeometry {
     /// Bytes of WAL between two positions.
     #[must_use]
     pub fn bytes_between(&self, from: XLogRecPtr, to: XLogRecPtr) -> u64 {
-        let linear = |lsn: XLogRecPtr| {
-            u64::from(lsn.high())
-                .saturating_mul(self.log_size)
-                .saturating_add(u64::from(lsn.low()))
-        };
-        linear(to).saturating_sub(linear(from))
+        self.bytes_before(to)
+            .saturating_sub(self.bytes_before(from))
     }
 }
 
@@ -141,6 +162,9 @@ mod tests {
             XLogRecPtr::parse("0/FF000000").unwrap()
         );
         assert_eq!(new.segment_of(XLogRecPtr::parse("1/0").unwrap()), 256);
+        assert_eq!(old.name(1, 254).to_string(), "0000000100000000000000FE");
+        assert_eq!(old.name(1, 255).to_string(), "000000010000000100000000");
+        assert_eq!(new.name(1, 255).to_string(), "0000000100000000000000FF");
     }
 
     proptest::proptest! {
@@ -150,6 +174,9 @@ mod tests {
             let start = g.segment_start(segno);
             assert_eq!(g.segment_of(start), segno);
             assert_eq!(g.segment_offset(start), 0);
+            let name = g.name(1, segno);
+            assert_eq!(g.segno(&name), segno);
+            assert_eq!(start, XLogRecPtr::from_halves(name.log, name.seg << 24));
         }
     }
 }
