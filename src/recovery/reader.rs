@@ -351,6 +351,7 @@ impl<'s> WalReader<'s> {
             Err(cause) => {
                 return Err(Stop {
                     lsn,
+                    last: self.last,
                     cause,
                     in_contrecord: self.in_contrecord,
                 });
@@ -366,6 +367,7 @@ impl<'s> WalReader<'s> {
         let stop = |cause| {
             Err(Stop {
                 lsn,
+                last: self.last,
                 cause,
                 in_contrecord: self.in_contrecord,
             })

@@ -135,6 +135,8 @@ pub enum StopCause {
 pub struct Stop {
     /// The record that could not be read (past its page's header when it starts a page).
     pub lsn: XLogRecPtr,
+    /// Start of the last record that was read, if one was (`ReadRecPtr`).
+    pub last: Option<XLogRecPtr>,
     /// What was wrong.
     pub cause: StopCause,
     /// The record began but could not be put together from its pages.
@@ -258,10 +260,36 @@ impl Stop {
             StopCause::ContrecordLength { found, place, .. } => {
                 format!("invalid contrecord length {found} {}", in_page(place))
             }
+            StopCause::Decode(error) if since(Major::V15) => {
+                error.message(version, self.last.unwrap_or_default())
+            }
             StopCause::Decode(error) => error.message(version, self.lsn),
             StopCause::Crc => {
                 format!("incorrect resource manager data checksum in record at {at}")
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_15_on_a_block_fault_is_told_of_the_record_before() {
+        let message = |major, last| {
+            let stop = Stop {
+                lsn: XLogRecPtr(0x200),
+                last,
+                cause: StopCause::Decode(DecodeError::NoData),
+                in_contrecord: false,
+            };
+            stop.message(Version::of(major).unwrap()).unwrap()
+        };
+        let at = |lsn: &str| format!("BKPBLOCK_HAS_DATA set, but no data included at {lsn}");
+        let last = Some(XLogRecPtr(0x100));
+        assert_eq!(message(Major::V14, last), at("0/200"));
+        assert_eq!(message(Major::V15, last), at("0/100"));
+        assert_eq!(message(Major::V15, None), at("0/0"));
     }
 }
