@@ -127,6 +127,8 @@ registry! {
 mod slru_lacks;
 mod wal_segments;
 
+type ClusterCheck = fn(&Examination<'_>, &mut Findings);
+
 /// Runs the checks that look at the cluster as a whole.
 pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut Findings) {
     let control = [
@@ -165,7 +167,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
     ];
-    let all: [&[fn(&Examination<'_>, &mut Findings)]; 3] = match only {
+    let all: [&[ClusterCheck]; 3] = match only {
         Only::All => [&control, &wal, &files],
         Only::Wal => [&control, &wal, &[]],
         Only::Checksums => [&control, &[], &[last_block_short::run]],

@@ -397,14 +397,12 @@ fn redo_wal_file(control: &ControlFile) -> String {
         wal_segsz: control.xlog_seg_size,
         ..control.layout()
     };
-    (1..=i32::MAX.cast_unsigned())
-        .contains(&control.xlog_seg_size)
-        .then(|| {
-            let geometry = WalGeometry::of(&as_stored);
-            let segno = geometry.segment_of(copy.redo);
-            geometry.name(copy.this_time_line_id, segno).to_string()
-        })
-        .unwrap_or_else(|| "???".to_owned())
+    if !(1..=i32::MAX.cast_unsigned()).contains(&control.xlog_seg_size) {
+        return "???".to_owned();
+    }
+    let geometry = WalGeometry::of(&as_stored);
+    let segno = geometry.segment_of(copy.redo);
+    geometry.name(copy.this_time_line_id, segno).to_string()
 }
 
 /// `strftime` with `%c` in the C locale: `Fri Nov 20 11:09:03 2026`; `???` where `localtime`
