@@ -91,7 +91,7 @@ impl Fixture {
         let geometry = wal::WalGeometry::of(&self.context.layout);
         let tli = self.context.timelines.target();
         let mut segno = geometry.segment_of(self.redo);
-        while segno > 0 && self.segments.contains_key(&self.name(tli, segno - 1)) {
+        while segno > 0 && self.open(tli, segno - 1).is_some() {
             segno -= 1;
         }
         let mut reader = WalReader::new(&self.context, self, Position::at(self.redo));

@@ -4,8 +4,9 @@
 //! Source: `bin/pg_controldata/pg_controldata.c` (`contrib/` up to 9.5), 9.0 to 19.
 
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict, DecidedBy, Impossible};
-use crate::format::wal::{WalGeometry, lsn_text};
-use crate::format::{Layout, Major, Version, XLogRecPtr};
+use crate::format::names::WalSegmentName;
+use crate::format::wal::lsn_text;
+use crate::format::{Major, Version, XLogRecPtr};
 use std::fmt::Display;
 use std::io::{self, Write};
 use time::OffsetDateTime;
@@ -390,19 +391,25 @@ fn lines(control: &ControlFile) -> Vec<Line<'static>> {
     ]
 }
 
-/// Computed with any segment size but 0, as the tool does; `???` where that gives no name.
+/// Divided by any segment size but 0, as the tool does, which a `WalGeometry` would not take;
+/// `???` where that gives no name.
 fn redo_wal_file(control: &ControlFile) -> String {
     let copy = &control.check_point_copy;
-    let as_stored = Layout {
-        wal_segsz: control.xlog_seg_size,
-        ..control.layout()
-    };
     if !(1..=i32::MAX.cast_unsigned()).contains(&control.xlog_seg_size) {
         return "???".to_owned();
     }
-    let geometry = WalGeometry::of(&as_stored);
-    let segno = geometry.segment_of(copy.redo);
-    geometry.name(copy.this_time_line_id, segno).to_string()
+    let segment_size = u64::from(control.xlog_seg_size);
+    let (segno, per_log) = (copy.redo.0 / segment_size, (1 << 32) / segment_size);
+    match (
+        u32::try_from(segno / per_log),
+        u32::try_from(segno % per_log),
+    ) {
+        (Ok(log), Ok(seg)) => {
+            let tli = copy.this_time_line_id;
+            WalSegmentName { tli, log, seg }.to_string()
+        }
+        _ => "???".to_owned(),
+    }
 }
 
 /// `strftime` with `%c` in the C locale: `Fri Nov 20 11:09:03 2026`; `???` where `localtime`

@@ -17,6 +17,11 @@ pub struct WalGeometry {
     pub segment_size: u64,
     /// Bytes used of each 4 GB: all of them from 9.3 on.
     log_size: u64,
+    page_mask: u64,
+    segment_mask: u64,
+    segment_shift: u32,
+    /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
+    segments_per_log: u64,
 }
 
 impl WalGeometry {
@@ -24,56 +29,58 @@ impl WalGeometry {
     /// (`format::control`).
     #[must_use]
     pub fn of(layout: &Layout) -> Self {
-        let segment_size = u64::from(layout.wal_segsz).max(1);
-        let log_size = if layout.since(Major::V9_3) {
+        // Both are powers of two, so each record can do with masks and shifts.
+        let segment_size = u64::from(layout.wal_segsz).max(1).next_power_of_two();
+        let page_size = u64::from(layout.xlog_blcksz).max(1).next_power_of_two();
+        let segments = if layout.since(Major::V9_3) {
             1 << 32
         } else {
             u64::from(u32::MAX)
-                .checked_div(segment_size)
-                .unwrap_or(0)
-                .saturating_mul(segment_size)
         };
+        let segments_per_log = (segments >> segment_size.trailing_zeros()).max(1);
         Self {
-            page_size: u64::from(layout.xlog_blcksz).max(1),
+            page_size,
             segment_size,
-            log_size,
+            log_size: segments_per_log.saturating_mul(segment_size),
+            page_mask: page_size.saturating_sub(1),
+            segment_mask: segment_size.saturating_sub(1),
+            segment_shift: segment_size.trailing_zeros(),
+            segments_per_log,
         }
     }
 
-    /// Bytes of WAL before `lsn`.
-    fn bytes_before(&self, lsn: XLogRecPtr) -> u64 {
-        u64::from(lsn.high())
-            .saturating_mul(self.log_size)
-            .saturating_add(u64::from(lsn.low()))
-    }
-
     /// `XLByteToSeg`: the segment that holds the byte at `lsn`.
+    #[inline]
     #[must_use]
     pub fn segment_of(&self, lsn: XLogRecPtr) -> XLogSegNo {
-        self.bytes_before(lsn)
-            .checked_div(self.segment_size)
-            .unwrap_or(0)
+        let in_log = (lsn.0 & 0xFFFF_FFFF) >> self.segment_shift;
+        (lsn.0 >> 32)
+            .saturating_mul(self.segments_per_log)
+            .saturating_add(in_log)
     }
 
     /// Where a segment begins.
     #[must_use]
     pub fn segment_start(&self, segno: XLogSegNo) -> XLogRecPtr {
-        let bytes = segno.saturating_mul(self.segment_size);
-        let log = bytes.checked_div(self.log_size).unwrap_or(0);
-        let in_log = bytes.checked_rem(self.log_size).unwrap_or(0);
-        XLogRecPtr(log << 32 | in_log)
+        let (log, seg) = self.log_and_seg(segno);
+        XLogRecPtr(log << 32 | seg.saturating_mul(self.segment_size))
+    }
+
+    fn log_and_seg(&self, segno: XLogSegNo) -> (u64, u64) {
+        (
+            segno.checked_div(self.segments_per_log).unwrap_or(0),
+            segno.checked_rem(self.segments_per_log).unwrap_or(0),
+        )
     }
 
     /// `XLogFileName`: the name of a segment's file.
     #[must_use]
     pub fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> WalSegmentName {
-        let per_log = self.segments_per_log();
-        // The server prints the low 32 bits.
-        let low = |n: Option<u64>| XLogRecPtr(n.unwrap_or(0)).low();
+        let (log, seg) = self.log_and_seg(segno);
         WalSegmentName {
             tli,
-            log: low(segno.checked_div(per_log)),
-            seg: low(segno.checked_rem(per_log)),
+            log: u32::try_from(log).unwrap_or(u32::MAX),
+            seg: u32::try_from(seg).unwrap_or(u32::MAX),
         }
     }
 
@@ -81,28 +88,22 @@ impl WalGeometry {
     #[must_use]
     pub fn segno(&self, name: &WalSegmentName) -> XLogSegNo {
         u64::from(name.log)
-            .saturating_mul(self.segments_per_log())
+            .saturating_mul(self.segments_per_log)
             .saturating_add(u64::from(name.seg))
     }
 
-    /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
-    fn segments_per_log(&self) -> u64 {
-        self.log_size
-            .checked_div(self.segment_size)
-            .unwrap_or(1)
-            .max(1)
-    }
-
     /// Byte offset of `lsn` within its segment.
+    #[inline]
     #[must_use]
     pub fn segment_offset(&self, lsn: XLogRecPtr) -> u64 {
-        lsn.0.checked_rem(self.segment_size).unwrap_or(0)
+        lsn.0 & self.segment_mask
     }
 
     /// Byte offset of `lsn` within its page.
+    #[inline]
     #[must_use]
     pub fn page_offset(&self, lsn: XLogRecPtr) -> u64 {
-        lsn.0.checked_rem(self.page_size).unwrap_or(0)
+        lsn.0 & self.page_mask
     }
 
     /// Start of the page that holds `lsn`.
@@ -122,7 +123,7 @@ impl WalGeometry {
     /// `lsn` moved to the next 4 GB when it lies in the part never used up to 9.2.
     #[must_use]
     pub fn skip_unused(&self, lsn: XLogRecPtr) -> XLogRecPtr {
-        if u64::from(lsn.low()) >= self.log_size {
+        if lsn.0 & 0xFFFF_FFFF >= self.log_size {
             XLogRecPtr::from_halves(lsn.high().saturating_add(1), 0)
         } else {
             lsn
@@ -132,8 +133,12 @@ impl WalGeometry {
     /// Bytes of WAL between two positions.
     #[must_use]
     pub fn bytes_between(&self, from: XLogRecPtr, to: XLogRecPtr) -> u64 {
-        self.bytes_before(to)
-            .saturating_sub(self.bytes_before(from))
+        let linear = |lsn: XLogRecPtr| {
+            u64::from(lsn.high())
+                .saturating_mul(self.log_size)
+                .saturating_add(u64::from(lsn.low()))
+        };
+        linear(to).saturating_sub(linear(from))
     }
 }
 
