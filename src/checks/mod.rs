@@ -128,6 +128,8 @@ registry! {
 mod slru_lacks;
 mod wal_segments;
 
+type ClusterCheck = fn(&Examination<'_>, &mut Findings);
+
 /// Runs the checks that look at the cluster as a whole.
 pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut Findings) {
     let control = [
@@ -168,7 +170,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
     ];
-    let all: [&[fn(&Examination<'_>, &mut Findings)]; 3] = match only {
+    let all: [&[ClusterCheck]; 3] = match only {
         Only::All => [&control, &wal, &files],
         Only::Wal => [&control, &wal, &[]],
         Only::Checksums => [&control, &[], &[last_block_short::run]],

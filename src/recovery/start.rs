@@ -15,6 +15,7 @@ use crate::format::control::{ControlFile, DbState};
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Layout, Major, Version};
 use crate::format::wal::lsn_text;
+use crate::format::wal::xlog::is_checkpoint;
 use crate::verdict::Outcome;
 
 /// The files that ask for archive recovery.
@@ -286,10 +287,7 @@ fn read_checkpoint(
     let mut reader = WalReader::new(context, source, Position::at(lsn));
     let check_point = {
         let record = reader.read().map_err(Some)?;
-        // xlogrecovery.c: ReadCheckpointRecord
-        let is_checkpoint =
-            record.header.xl_rmid == 0 && matches!(record.header.rmgr_info(), 0x00 | 0x10);
-        if !is_checkpoint {
+        if !is_checkpoint(&record.header) {
             return Err(None);
         }
         CheckPoint::parse(context.layout.version, record.main).map_err(|_| None)?
