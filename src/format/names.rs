@@ -10,7 +10,10 @@
 //! t3_16499                       of backend 3
 //! ```
 
-use super::types::{ForkNumber, RelFileNumber, TimeLineID};
+use super::types::{
+    DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileNumber, TimeLineID,
+};
+use super::version::Version;
 use std::fmt;
 
 /// Upper-case hexadecimal digits only, as the server prints and demands them.
@@ -73,6 +76,17 @@ impl WalSegmentName {
 impl fmt::Display for WalSegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08X}{:08X}{:08X}", self.tli, self.log, self.seg)
+    }
+}
+
+/// The folder of a relation's database in its tablespace, from PGDATA
+/// (`relpath.c: GetDatabasePath`).
+#[must_use]
+pub fn database_dir(version: &Version, spc_oid: Oid, db_oid: Oid) -> String {
+    match spc_oid {
+        GLOBALTABLESPACE_OID => "global".to_owned(),
+        DEFAULTTABLESPACE_OID => format!("base/{db_oid}"),
+        _ => format!("pg_tblspc/{spc_oid}/{}/{db_oid}", version.tablespace_dir()),
     }
 }
 
