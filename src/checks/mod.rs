@@ -91,6 +91,7 @@ registry! {
     required_file_missing,
     backup_label_invalid,
     relation_map_invalid,
+    catalog_unreadable,
     tablespace_link_dangling,
     relation_segment_missing,
     relation_segment_short,
@@ -156,6 +157,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
     ];
     let files = [
         relation_map_invalid::run,
+        catalog_unreadable::run,
         tablespace_link_dangling::run,
         relation_segment_missing::run,
         relation_segment_short::run,

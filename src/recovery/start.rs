@@ -46,6 +46,8 @@ pub struct DryRun {
     pub check_point: Option<CheckPoint>,
     /// Where that record ends.
     pub checkpoint_end: Option<XLogRecPtr>,
+    /// Where reading begins, when anything is replayed.
+    pub start: Option<Position>,
     /// First record replayed.
     pub redo_start: Option<XLogRecPtr>,
     /// Last record replayed.
@@ -104,6 +106,7 @@ pub fn dry_run(
         checkpoint_lsn: label.map_or(control.check_point, |label| label.checkpoint_location),
         check_point: None,
         checkpoint_end: None,
+        start: None,
         redo_start: None,
         redo_done: None,
         end_of_wal: None,
@@ -240,6 +243,7 @@ pub fn dry_run(
     if run.failure.is_some() {
         run.outcome = Outcome::Fails;
     }
+    run.start = Some(start);
     run.plan = Some(plan);
     run
 }
