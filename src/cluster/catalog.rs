@@ -20,7 +20,7 @@ use crate::format::catalog::{
     RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
-use crate::format::names::{RelFile, RelFileName, database_dir};
+use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
 use crate::format::relmap::RelMap;
 use crate::format::types::{
@@ -414,7 +414,7 @@ impl Reader<'_> {
         }
         let why = self.unusable_maps.get(&db_oid);
         let why = why.map_or("there is none", String::as_str);
-        let folder = database_dir(self.layout.version, locator(spc_oid, db_oid, 0));
+        let folder = database_dir(self.layout.version, spc_oid, db_oid);
         self.problems.push(CatalogProblem {
             path: format!("{folder}/pg_filenode.map"),
             message: format!(
@@ -510,13 +510,7 @@ impl Reader<'_> {
     }
 
     fn path(&self, locator: RelFileLocator, segment: u32) -> String {
-        let name = RelFileName {
-            backend: None,
-            rel_number: locator.rel_number,
-            fork: ForkNumber::Main,
-            segment,
-        };
-        RelFile { locator, name }.path(self.layout.version)
+        relation_path(self.layout.version, locator, ForkNumber::Main, segment)
     }
 
     fn file(&self, locator: RelFileLocator, segment: u32) -> Option<FileId> {

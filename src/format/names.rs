@@ -10,7 +10,11 @@
 //! t3_16499                       of backend 3
 //! ```
 
-use super::types::{ForkNumber, RelFileNumber, TimeLineID};
+use super::types::{
+    DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileLocator, RelFileNumber,
+    TimeLineID,
+};
+use super::version::Version;
 use std::fmt;
 
 /// Upper-case hexadecimal digits only, as the server prints and demands them.
@@ -132,6 +136,35 @@ impl fmt::Display for RelFileName {
         }
         Ok(())
     }
+}
+
+/// The folder of a relation's database in its tablespace, from PGDATA
+/// (`relpath.c: GetDatabasePath`).
+#[must_use]
+pub fn database_dir(version: &Version, spc_oid: Oid, db_oid: Oid) -> String {
+    match spc_oid {
+        GLOBALTABLESPACE_OID => "global".to_owned(),
+        DEFAULTTABLESPACE_OID => format!("base/{db_oid}"),
+        _ => format!("pg_tblspc/{spc_oid}/{}/{db_oid}", version.tablespace_dir()),
+    }
+}
+
+/// The path of a relation's file from PGDATA (`relpath.c: GetRelationPath`).
+#[must_use]
+pub fn relation_path(
+    version: &Version,
+    locator: RelFileLocator,
+    fork: ForkNumber,
+    segment: u32,
+) -> String {
+    let folder = database_dir(version, locator.spc_oid, locator.db_oid);
+    let name = RelFileName {
+        backend: None,
+        rel_number: locator.rel_number,
+        fork,
+        segment,
+    };
+    format!("{folder}/{name}")
 }
 
 #[cfg(test)]
