@@ -9,7 +9,7 @@ use pgautopsy::cluster::xact::{XactCache, XactLog, XactStatus};
 use pgautopsy::format::backup_label::BackupLabel;
 use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::history::{Switchpoint, TimeLineHistory};
-use pgautopsy::format::names::{RelFile, RelFileName};
+use pgautopsy::format::names::relation_path;
 use pgautopsy::format::{ForkNumber, Oid, TransactionId, XLogRecPtr};
 use pgautopsy::pgdata::{Evidence, IoMode};
 use pgautopsy::recovery::plan::{Counters, Plan};
@@ -276,15 +276,9 @@ fn differences(name: &str, read: &Read) -> Vec<String> {
                 expected,
             );
         }
-        let path = relation.locator.map(|locator| {
-            let name = RelFileName {
-                backend: None,
-                rel_number: locator.rel_number,
-                fork: ForkNumber::Main,
-                segment: 0,
-            };
-            RelFile { locator, name }.path(read.version)
-        });
+        let path = relation
+            .locator
+            .map(|locator| relation_path(read.version, locator, ForkNumber::Main, 0));
         differ(what("path"), path.unwrap_or_default(), &row["path"]);
         let number = relation.locator.map(|l| l.rel_number.to_string());
         let none = ["0", ""].contains(&row["filenode"].as_str());

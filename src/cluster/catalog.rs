@@ -20,7 +20,7 @@ use crate::format::catalog::{
     RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
-use crate::format::names::{RelFileName, database_dir};
+use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
 use crate::format::relmap::RelMap;
 use crate::format::types::{
@@ -510,14 +510,7 @@ impl Reader<'_> {
     }
 
     fn path(&self, locator: RelFileLocator, segment: u32) -> String {
-        let name = RelFileName {
-            backend: None,
-            rel_number: locator.rel_number,
-            fork: ForkNumber::Main,
-            segment,
-        };
-        let folder = database_dir(self.layout.version, locator.spc_oid, locator.db_oid);
-        format!("{folder}/{name}")
+        relation_path(self.layout.version, locator, ForkNumber::Main, segment)
     }
 
     fn file(&self, locator: RelFileLocator, segment: u32) -> Option<FileId> {

@@ -1,4 +1,5 @@
-//! The established facts: identity and counters, the SLRUs, what became of transactions.
+//! The established facts: identity and counters, timelines, the SLRUs, what became of
+//! transactions, and the names of relations as they will be after replay.
 //!
 //! Each fact is there, missing, unreadable or malformed; which one it is, is kept, and said
 //! by one check.

@@ -11,7 +11,8 @@
 //! ```
 
 use super::types::{
-    DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileNumber, TimeLineID,
+    DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileLocator, RelFileNumber,
+    TimeLineID,
 };
 use super::version::Version;
 use std::fmt;
@@ -79,17 +80,6 @@ impl fmt::Display for WalSegmentName {
     }
 }
 
-/// The folder of a relation's database in its tablespace, from PGDATA
-/// (`relpath.c: GetDatabasePath`).
-#[must_use]
-pub fn database_dir(version: &Version, spc_oid: Oid, db_oid: Oid) -> String {
-    match spc_oid {
-        GLOBALTABLESPACE_OID => "global".to_owned(),
-        DEFAULTTABLESPACE_OID => format!("base/{db_oid}"),
-        _ => format!("pg_tblspc/{spc_oid}/{}/{db_oid}", version.tablespace_dir()),
-    }
-}
-
 /// A relation's file name: `[tBACKEND_]NUMBER[_fsm|_vm|_init][.SEGMENT]`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RelFileName {
@@ -146,6 +136,35 @@ impl fmt::Display for RelFileName {
         }
         Ok(())
     }
+}
+
+/// The folder of a relation's database in its tablespace, from PGDATA
+/// (`relpath.c: GetDatabasePath`).
+#[must_use]
+pub fn database_dir(version: &Version, spc_oid: Oid, db_oid: Oid) -> String {
+    match spc_oid {
+        GLOBALTABLESPACE_OID => "global".to_owned(),
+        DEFAULTTABLESPACE_OID => format!("base/{db_oid}"),
+        _ => format!("pg_tblspc/{spc_oid}/{}/{db_oid}", version.tablespace_dir()),
+    }
+}
+
+/// The path of a relation's file from PGDATA (`relpath.c: GetRelationPath`).
+#[must_use]
+pub fn relation_path(
+    version: &Version,
+    locator: RelFileLocator,
+    fork: ForkNumber,
+    segment: u32,
+) -> String {
+    let folder = database_dir(version, locator.spc_oid, locator.db_oid);
+    let name = RelFileName {
+        backend: None,
+        rel_number: locator.rel_number,
+        fork,
+        segment,
+    };
+    format!("{folder}/{name}")
 }
 
 #[cfg(test)]

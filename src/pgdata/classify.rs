@@ -316,6 +316,8 @@ fn wal_name(name: &str) -> Option<(WalSegmentName, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::VERSIONS;
+    use crate::format::names::relation_path;
 
     fn rel(spc_oid: u32, db_oid: u32, rel_number: u32) -> RelationFile {
         RelationFile {
@@ -496,6 +498,21 @@ mod tests {
             "00000003é",
         ] {
             assert_eq!(classify_wal(other), FileKind::Other, "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn relation_paths_round_trip(
+            row in 0..VERSIONS.len(), spc_oid in 1_u32.., db_oid in 1_u32.., rel_number in 1_u32..,
+            fork in 0_u32..4, segment: u32,
+        ) {
+            let fork = ForkNumber::from_number(fork).unwrap();
+            let db_oid = if spc_oid == GLOBALTABLESPACE_OID { 0 } else { db_oid };
+            let locator = RelFileLocator { spc_oid, db_oid, rel_number };
+            let path = relation_path(&VERSIONS[row], locator, fork, segment);
+            let file = RelationFile { locator, fork, segment, temp_backend: None };
+            assert_eq!(classify(&path), FileKind::Relation(file), "{path}");
         }
     }
 

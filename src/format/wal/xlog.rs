@@ -14,6 +14,7 @@
 //! CHECKPOINT_REDO       0 wal_level:4 | 4 data_checksum_version:4 (19+)
 //! ```
 
+use super::array::Element;
 use super::page::read_lsn;
 use super::record::{BlockImage, Compression, Record, RecordHeader};
 use super::rmgr::RM_XLOG_ID;
@@ -208,11 +209,7 @@ fn parameter_change(layout: Layout, c: &mut Cursor<'_>) -> Result<ParameterChang
 }
 
 fn legacy_fpi<'a>(layout: Layout, c: &mut Cursor<'a>) -> Result<XLogOp<'a>, Malformed> {
-    let locator = RelFileLocator {
-        spc_oid: c.u32()?,
-        db_oid: c.u32()?,
-        rel_number: c.u32()?,
-    };
+    let locator = RelFileLocator::read(c)?;
     let fork = ForkNumber::from_number(c.u32()?).ok_or(c.malformed("unknown fork"))?;
     let blkno = c.u32()?;
     let hole_offset = c.u16()?;
