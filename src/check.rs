@@ -14,6 +14,7 @@ use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
+use crate::recovery::survey::{Survey, survey};
 use crate::report::{ClusterSummary, Examined, NotExamined, Report, WalSummary};
 use crate::scan::forks::ForkFiles;
 use crate::scan::tally::Tally;
@@ -129,6 +130,8 @@ pub struct Examination<'a> {
     pub wal: Option<&'a EvidenceWal<'a>>,
     /// The dry run of the next start.
     pub recovery: Option<&'a DryRun>,
+    /// The WAL that the next start does not need.
+    pub survey: Option<&'a Survey>,
     /// The SLRUs.
     pub xacts: Option<&'a XactLog<'a>>,
     /// The valid transactions and multixacts.
@@ -186,6 +189,15 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => None,
     };
     let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
+    let survey = match (&wal, &recovery, control) {
+        (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
+            let id = control.system_identifier;
+            Some(survey(&cluster, id, wal, run, &|bytes| {
+                progress.advance(bytes)
+            }))
+        }
+        _ => None,
+    };
 
     let full = options.only == Only::All;
     let xacts = layout
@@ -252,6 +264,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         cluster: &cluster,
         wal: wal.as_ref(),
         recovery: recovery.as_ref(),
+        survey: survey.as_ref(),
         xacts: xacts.as_ref(),
         horizons,
         scan: scan_context.as_ref(),
@@ -474,7 +487,8 @@ fn examined(
         files: evidence.files().len() as u64,
         bytes: blocks * blcksz,
         blocks,
-        wal_bytes: wal.map_or(0, |wal| wal.redo_bytes),
+        wal_bytes: wal.map_or(0, |wal| wal.redo_bytes)
+            + examination.survey.map_or(0, |survey| survey.bytes),
         tuples: sum(&|fork| fork.tuples),
         not_examined,
         limited_to: limits(options),

@@ -142,6 +142,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
     let wal = [
         checkpoint_record_unreadable::run,
         wal_record_damaged::run,
+        wal_record_damaged::run_survey,
         wal_segment_missing::run,
         wal_segment_malformed::run,
         wal_segment_foreign::run,

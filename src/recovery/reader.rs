@@ -15,7 +15,7 @@ use crate::format::wal::{WalGeometry, WalPageHeader};
 use std::io;
 
 /// Bytes of a segment held in memory at a time.
-const WINDOW: usize = 512 << 10;
+const WINDOW: usize = 128 << 10;
 
 /// One WAL segment file.
 pub trait SegmentFile {
@@ -90,6 +90,8 @@ struct Pages<'s> {
     checked: Option<(XLogRecPtr, WalPageHeader)>,
     latest_page: XLogRecPtr,
     latest_page_tli: TimeLineID,
+    /// The timeline last found among those that are followed.
+    known_tli: Option<TimeLineID>,
 }
 
 impl<'s> Pages<'s> {
@@ -193,9 +195,13 @@ impl<'s> Pages<'s> {
 
     /// From 9.3 the timeline is looked at when the record is complete
     /// (`xlogrecovery.c: ReadRecord`).
-    fn check_timeline(&self) -> Result<(), StopCause> {
+    fn check_timeline(&mut self) -> Result<(), StopCause> {
         let found = self.latest_page_tli;
+        if self.known_tli == Some(found) {
+            return Ok(());
+        }
         if !self.context.layout.since(Major::V9_3) || self.context.timelines.contains(found) {
+            self.known_tli = Some(found);
             return Ok(());
         }
         match self.segment.as_ref() {
@@ -317,6 +323,7 @@ impl<'s> WalReader<'s> {
                 checked: None,
                 latest_page: XLogRecPtr::INVALID,
                 latest_page_tli: position.latest_page_tli,
+                known_tli: None,
             },
             assembled: Vec::new(),
             decoder: Decoder::default(),
@@ -325,6 +332,13 @@ impl<'s> WalReader<'s> {
             overwritten: None,
             in_contrecord: false,
         }
+    }
+
+    /// Where the next record is looked for; may be a page boundary.
+    #[inline]
+    #[must_use]
+    pub fn next(&self) -> XLogRecPtr {
+        self.next
     }
 
     /// Where the reader stands.
@@ -364,6 +378,7 @@ impl<'s> WalReader<'s> {
                 });
             }
         };
+        let timeline = self.pages.check_timeline();
         let bytes = match bytes {
             Bytes::OnPage(page, start, len) => &self.pages.bytes(page)[start..start + len],
             Bytes::Assembled => &self.assembled[..],
@@ -388,7 +403,7 @@ impl<'s> WalReader<'s> {
         if !crc_fits {
             return stop(StopCause::Crc);
         }
-        if let Err(cause) = self.pages.check_timeline() {
+        if let Err(cause) = timeline {
             return stop(cause);
         }
         self.last = Some(lsn);

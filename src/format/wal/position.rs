@@ -16,6 +16,10 @@ pub struct WalGeometry {
     pub segment_size: u64,
     /// Bytes used of each 4 GB: all of them from 9.3 on.
     log_size: u64,
+    page_mask: u64,
+    segment_mask: u64,
+    segment_shift: u32,
+    segments_per_log: u64,
 }
 
 impl WalGeometry {
@@ -23,30 +27,33 @@ impl WalGeometry {
     /// (`format::control`).
     #[must_use]
     pub fn of(layout: &Layout) -> Self {
-        let segment_size = u64::from(layout.wal_segsz).max(1);
-        let log_size = if layout.since(Major::V9_3) {
+        // Both are powers of two, so each record can do with masks and shifts.
+        let segment_size = u64::from(layout.wal_segsz).max(1).next_power_of_two();
+        let page_size = u64::from(layout.xlog_blcksz).max(1).next_power_of_two();
+        let segments = if layout.since(Major::V9_3) {
             1 << 32
         } else {
             u64::from(u32::MAX)
-                .checked_div(segment_size)
-                .unwrap_or(0)
-                .saturating_mul(segment_size)
         };
+        let segments_per_log = (segments >> segment_size.trailing_zeros()).max(1);
         Self {
-            page_size: u64::from(layout.xlog_blcksz).max(1),
+            page_size,
             segment_size,
-            log_size,
+            log_size: segments_per_log.saturating_mul(segment_size),
+            page_mask: page_size.saturating_sub(1),
+            segment_mask: segment_size.saturating_sub(1),
+            segment_shift: segment_size.trailing_zeros(),
+            segments_per_log,
         }
     }
 
     /// `XLByteToSeg`: the segment that holds the byte at `lsn`.
+    #[inline]
     #[must_use]
     pub fn segment_of(&self, lsn: XLogRecPtr) -> XLogSegNo {
-        let in_log = u64::from(lsn.low())
-            .checked_div(self.segment_size)
-            .unwrap_or(0);
-        u64::from(lsn.high())
-            .saturating_mul(self.segments_per_log())
+        let in_log = (lsn.0 & 0xFFFF_FFFF) >> self.segment_shift;
+        (lsn.0 >> 32)
+            .saturating_mul(self.segments_per_log)
             .saturating_add(in_log)
     }
 
@@ -62,22 +69,21 @@ impl WalGeometry {
     /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
     #[must_use]
     pub fn segments_per_log(&self) -> u64 {
-        self.log_size
-            .checked_div(self.segment_size)
-            .unwrap_or(1)
-            .max(1)
+        self.segments_per_log
     }
 
     /// Byte offset of `lsn` within its segment.
+    #[inline]
     #[must_use]
     pub fn segment_offset(&self, lsn: XLogRecPtr) -> u64 {
-        lsn.0.checked_rem(self.segment_size).unwrap_or(0)
+        lsn.0 & self.segment_mask
     }
 
     /// Byte offset of `lsn` within its page.
+    #[inline]
     #[must_use]
     pub fn page_offset(&self, lsn: XLogRecPtr) -> u64 {
-        lsn.0.checked_rem(self.page_size).unwrap_or(0)
+        lsn.0 & self.page_mask
     }
 
     /// Start of the page that holds `lsn`.
@@ -97,7 +103,7 @@ impl WalGeometry {
     /// `lsn` moved to the next 4 GB when it lies in the part never used up to 9.2.
     #[must_use]
     pub fn skip_unused(&self, lsn: XLogRecPtr) -> XLogRecPtr {
-        if u64::from(lsn.low()) >= self.log_size {
+        if lsn.0 & 0xFFFF_FFFF >= self.log_size {
             XLogRecPtr::from_halves(lsn.high().saturating_add(1), 0)
         } else {
             lsn
