@@ -20,7 +20,7 @@ use crate::format::catalog::{
     RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
-use crate::format::names::{RelFile, RelFileName, database_dir};
+use crate::format::names::{RelFileName, database_dir};
 use crate::format::page::{is_zeroed, server_accepts};
 use crate::format::relmap::RelMap;
 use crate::format::types::{
@@ -414,7 +414,7 @@ impl Reader<'_> {
         }
         let why = self.unusable_maps.get(&db_oid);
         let why = why.map_or("there is none", String::as_str);
-        let folder = database_dir(self.layout.version, locator(spc_oid, db_oid, 0));
+        let folder = database_dir(self.layout.version, spc_oid, db_oid);
         self.problems.push(CatalogProblem {
             path: format!("{folder}/pg_filenode.map"),
             message: format!(
@@ -516,7 +516,8 @@ impl Reader<'_> {
             fork: ForkNumber::Main,
             segment,
         };
-        RelFile { locator, name }.path(self.layout.version)
+        let folder = database_dir(self.layout.version, locator.spc_oid, locator.db_oid);
+        format!("{folder}/{name}")
     }
 
     fn file(&self, locator: RelFileLocator, segment: u32) -> Option<FileId> {

@@ -4,7 +4,8 @@
 //! `XLogSegsPerFile`, `NextLogPage`). Up to 9.2 an LSN is a pair of log file and offset, and
 //! the last segment of each 4 GB is never used: `0/FEFFFFFF` is followed by `1/0`.
 
-use crate::format::types::{XLogRecPtr, XLogSegNo};
+use crate::format::names::WalSegmentName;
+use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::{Layout, Major};
 
 /// The arithmetic of WAL positions for one cluster.
@@ -19,6 +20,7 @@ pub struct WalGeometry {
     page_mask: u64,
     segment_mask: u64,
     segment_shift: u32,
+    /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
     segments_per_log: u64,
 }
 
@@ -60,16 +62,34 @@ impl WalGeometry {
     /// Where a segment begins.
     #[must_use]
     pub fn segment_start(&self, segno: XLogSegNo) -> XLogRecPtr {
-        let per_log = self.segments_per_log();
-        let log = segno.checked_div(per_log).unwrap_or(0);
-        let seg = segno.checked_rem(per_log).unwrap_or(0);
+        let (log, seg) = self.log_and_seg(segno);
         XLogRecPtr(log << 32 | seg.saturating_mul(self.segment_size))
     }
 
-    /// `XLogSegmentsPerXLogId` (`XLogSegsPerFile` up to 9.2).
+    fn log_and_seg(&self, segno: XLogSegNo) -> (u64, u64) {
+        (
+            segno.checked_div(self.segments_per_log).unwrap_or(0),
+            segno.checked_rem(self.segments_per_log).unwrap_or(0),
+        )
+    }
+
+    /// `XLogFileName`: the name of a segment's file.
     #[must_use]
-    pub fn segments_per_log(&self) -> u64 {
-        self.segments_per_log
+    pub fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> WalSegmentName {
+        let (log, seg) = self.log_and_seg(segno);
+        WalSegmentName {
+            tli,
+            log: u32::try_from(log).unwrap_or(u32::MAX),
+            seg: u32::try_from(seg).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// `XLogFromFileName`: the number of the segment that a name means.
+    #[must_use]
+    pub fn segno(&self, name: &WalSegmentName) -> XLogSegNo {
+        u64::from(name.log)
+            .saturating_mul(self.segments_per_log)
+            .saturating_add(u64::from(name.seg))
     }
 
     /// Byte offset of `lsn` within its segment.
@@ -147,6 +167,9 @@ mod tests {
             XLogRecPtr::parse("0/FF000000").unwrap()
         );
         assert_eq!(new.segment_of(XLogRecPtr::parse("1/0").unwrap()), 256);
+        assert_eq!(old.name(1, 254).to_string(), "0000000100000000000000FE");
+        assert_eq!(old.name(1, 255).to_string(), "000000010000000100000000");
+        assert_eq!(new.name(1, 255).to_string(), "0000000100000000000000FF");
     }
 
     proptest::proptest! {
@@ -156,6 +179,9 @@ mod tests {
             let start = g.segment_start(segno);
             assert_eq!(g.segment_of(start), segno);
             assert_eq!(g.segment_offset(start), 0);
+            let name = g.name(1, segno);
+            assert_eq!(g.segno(&name), segno);
+            assert_eq!(start, XLogRecPtr::from_halves(name.log, name.seg << 24));
         }
     }
 }
