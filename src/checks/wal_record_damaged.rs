@@ -148,9 +148,10 @@ fn record_in_later_page(
             && context.layout.version.wal_magics.contains(&header.xlp_magic)
             && header.xlp_pageaddr == page
         {
-            let skipped = u64::from(header.xlp_rem_len).next_multiple_of(8);
-            let first = XLogRecPtr(page.0 + u64::from(header.size) + skipped);
-            if WalReader::new(context, wal, Position::at(first)).read().is_ok() {
+            let mut reader = WalReader::new(context, wal, Position::at(XLogRecPtr::INVALID));
+            if let Ok(Some(first)) = reader.find_first_from_page(page)
+                && WalReader::new(context, wal, Position::at(first)).read().is_ok()
+            {
                 return true;
             }
         }

@@ -42,17 +42,22 @@ check! {
     "zero-page" Note Page: "a block inside a relation is all zero"
 }
 
-/// Blocks of zeroes before the last block that is not.
+/// Blocks of zeroes before the last block that is not, and those behind it that once held
+/// rows: the visibility map is cut before the relation is.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let (Some(context), Some(tally)) = (examination.scan, examination.tally) else { return };
     for (number, counts) in &tally.forks {
         let Some(fork) = examination.forks.get(*number) else { continue };
-        let Some(last) = counts.last_nonzero else { continue };
         // The maps may hold pages of zeroes anywhere.
         if fork.fork != ForkNumber::Main {
             continue;
         }
-        for block in counts.zero.iter().take_while(|block| *block < last) {
+        for block in &counts.zero {
+            let is_last = counts.last_nonzero.is_none_or(|last| block > last);
+            let held_rows = is_marked_all_visible(examination, fork, block);
+            if is_last && !held_rows {
+                continue;
+            }
             let segment = block / context.layout.relseg_size;
             let in_segment = u64::from(block % context.layout.relseg_size);
             let location = Location {
@@ -61,7 +66,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
                 relation: Some((fork.locator, fork.fork, segment)),
                 ..Location::file(&fork.segment_path(segment))
             };
-            let finding = if is_marked_all_visible(examination, fork, block) {
+            let finding = if held_rows {
                 Finding::new(
                     &CHECK,
                     location,

@@ -10,11 +10,12 @@ pub mod slru;
 pub mod xact;
 
 use crate::format::backup_label::BackupLabel;
-use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
+use crate::format::control::{ControlFile, ControlReading, CrcVerdict, layout_by_wal};
 use crate::format::history::{Switchpoint, TimeLineHistory};
 use crate::format::pgversion::PgVersion;
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Layout, Version};
+use crate::format::wal::WalPageHeader;
 use crate::format::{Malformed, wal};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use crate::recovery::timeline::Timelines;
@@ -54,7 +55,8 @@ pub struct Cluster {
     pub control: Fact<ControlReading>,
     /// The version: that of `PG_VERSION`, else of `pg_control`, else of the WAL.
     pub version: Option<&'static Version>,
-    /// Version and sizes; of an ordinary build where `pg_control` does not tell.
+    /// Version and sizes; where `pg_control` does not tell, those of the WAL and an ordinary
+    /// build.
     pub layout: Option<Layout>,
     /// `backup_label`.
     pub backup_label: Fact<BackupLabel>,
@@ -107,7 +109,7 @@ impl Cluster {
             .or_else(|| version_of_wal(evidence));
         let layout = match (decoded, version) {
             (Some(control), Some(version)) if control.version == version => Some(control.layout()),
-            (_, version) => version.map(Layout::usual),
+            (_, version) => version.map(|version| layout_of_wal(evidence, version)),
         };
         let histories = version.map_or_else(BTreeMap::new, |v| read_histories(evidence, v));
         Self {
@@ -203,6 +205,21 @@ fn version_of_wal(evidence: &Evidence) -> Option<&'static Version> {
             let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
             (got == head.len()).then(|| Version::by_wal_magic(u16::from_le_bytes(head)))?
         })
+}
+
+/// Version and sizes as the first WAL segment of the version tells them, or as usual.
+fn layout_of_wal(evidence: &Evidence, version: &'static Version) -> Layout {
+    let mut head = [0; 40];
+    evidence
+        .iter()
+        .filter(|(_, e)| matches!(e.kind, FileKind::Wal(_)))
+        .find_map(|(id, _)| {
+            let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
+            let header = WalPageHeader::parse(version, head.get(..got)?).ok()?;
+            let own = version.wal_magics.contains(&header.xlp_magic);
+            layout_by_wal(version, &header.long.filter(|_| own)?)
+        })
+        .unwrap_or_else(|| Layout::usual(version))
 }
 
 /// The resource manager names of a version with their record counts, in the order of ids.

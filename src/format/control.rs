@@ -22,6 +22,7 @@ use super::checkpoint::{CheckPoint, WalLevel};
 use super::cursor::{Cursor, Malformed};
 use super::types::{TimeLineID, XLogRecPtr};
 use super::version::{Layout, Major, Version};
+use super::wal::WalLongHeader;
 use super::wal::page::read_lsn;
 use std::fmt;
 
@@ -254,6 +255,19 @@ impl ControlFile {
             ),
         }
     }
+}
+
+/// The sizes where `pg_control` does not tell them: those that the first page of a WAL segment
+/// repeats, the rest as usual. `None` when no server can be built or set up with them.
+#[must_use]
+pub fn layout_by_wal(version: &'static Version, header: &WalLongHeader) -> Option<Layout> {
+    let legal = is_legal_wal_segsz(version, header.xlp_seg_size)
+        && is_legal_xlog_blcksz(header.xlp_xlog_blcksz);
+    legal.then(|| Layout {
+        wal_segsz: header.xlp_seg_size,
+        xlog_blcksz: header.xlp_xlog_blcksz,
+        ..Layout::usual(version)
+    })
 }
 
 /// `configure --with-blocksize`.

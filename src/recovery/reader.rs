@@ -589,9 +589,20 @@ impl<'s> WalReader<'s> {
         &mut self,
         segno: XLogSegNo,
     ) -> Result<Option<XLogRecPtr>, StopCause> {
+        self.find_first_from_page(self.pages.geometry.segment_start(segno))
+    }
+
+    /// The first record that starts on a page or a later one of its segment.
+    ///
+    /// # Errors
+    /// When a page on the way is not what it should be.
+    pub fn find_first_from_page(
+        &mut self,
+        mut page: XLogRecPtr,
+    ) -> Result<Option<XLogRecPtr>, StopCause> {
         let version = self.pages.context.layout.version;
         let geometry = self.pages.geometry;
-        let mut page = geometry.segment_start(segno);
+        let segno = geometry.segment_of(page);
         while geometry.segment_of(page) == segno {
             let header = self.pages.load(page)?;
             let header_size = u64::from(header.size);

@@ -57,9 +57,12 @@ pub fn walk<S: WalSink>(
     let mut position = start;
     let mut records = 0;
     loop {
-        let first = geometry.segment_of(normalize(context, position.next));
+        // The same place as in `read_piece`, or a record that ends right before the page of
+        // the limit would be waited for without end.
+        let next = normalize(context, position.next);
+        let first = geometry.segment_of(next);
         let last = limit.map_or(u64::MAX, |limit| geometry.segment_of(limit));
-        if first > last || limit.is_some_and(|limit| position.next >= limit) {
+        if first > last || limit.is_some_and(|limit| next >= limit) {
             return WalkEnd {
                 position,
                 stop: None,

@@ -1,0 +1,2202 @@
+//! One deliberate edit of a real data directory for each case, and exactly what must be found.
+//!
+//! Every check has a hit, an edit that must give its code at that place and nothing else above
+//! `note`, and a near miss, the closest legal or healed state, that must not give it. Each
+//! runs on a 9.1, a 9.4, a 15 and a 19 directory: the WAL of three eras, CRCs of two, with
+//! page checksums and without. Where a check does not apply to an era, its row says why.
+//!
+//! The layouts that the edits rely on (little-endian; byte offsets):
+//!
+//! ```text
+//! page header     0 pd_lsn high, 4 pd_lsn low, 8 pd_checksum (9.3+), 10 pd_flags, 12 pd_lower,
+//!                 14 pd_upper, 16 pd_special, 18 pd_pagesize_version, 20 pd_prune_xid
+//! line pointers   24 + 4 * (offnum - 1): 15 bits lp_off, 2 lp_flags, 15 lp_len
+//! tuple header    0 t_xmin, 4 t_xmax, 8 t_cid, 12 t_ctid, 18 t_infomask2, 20 t_infomask, 22 t_hoff
+//! btree special   0 prev, 4 next, 8 level, 12 btpo_flags, 14 btpo_cycleid
+//!
+//!                        9.1   9.4   15    19
+//! pg_control             0 system identifier, 8 control version, 12 catalog version, 16 state
+//!   checkPointCopy       48    48    40    40
+//! CheckPoint             0 redo, 8 ThisTimeLineID
+//!   PrevTimeLineID       -     12    12    12
+//!   nextXid              16    24    24    32
+//!   nextOid              20    28    32    40
+//! WAL page header        0 magic, 2 info, 4 tli, 8 pageaddr (up to 9.2: high, low)
+//!   xlp_rem_len          -     16    16    16
+//!   xlp_sysid            16    24    24    24
+//! WAL record header      32    32    24    24    bytes
+//!   xl_tot_len           16    0     0     0
+//!   xl_prev              4     16    8     8
+//!   xl_info, xl_rmid     24    12    16    16
+//!   xl_crc               0     24    20    20
+//!   payload              32    32    26    26    of a checkpoint
+//! ```
+#![allow(missing_docs)]
+
+mod support;
+
+use pgautopsy::check::{Options, check};
+use pgautopsy::checks::{CHECKS, by_code};
+use pgautopsy::finding::{Finding, Recovery, Severity};
+use pgautopsy::format::checksum::page_checksum;
+use pgautopsy::format::control::ControlFile;
+use pgautopsy::format::crc::Crc;
+use pgautopsy::format::slru::Slru;
+use pgautopsy::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
+use pgautopsy::format::version::{Layout, Major, Version};
+use pgautopsy::format::wal::WalGeometry;
+use pgautopsy::format::wal::record::{RecordHeader, crc_of};
+use pgautopsy::report::Report;
+use pgautopsy::verdict::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use support::{fixture_file, truth, unpack};
+
+/// The eras, each with a clean and a crashed directory of the same workload.
+const ERAS: [Major; 4] = [Major::V9_1, Major::V9_4, Major::V15, Major::V19];
+/// OID of the database that the edits are made in.
+const APP: &str = "16386";
+const BLCKSZ: usize = 8192;
+/// `RELSEG_SIZE` in blocks.
+const RELSEG_SIZE: u32 = 131_072;
+
+// pd_* within a page.
+const PD_LSN: usize = 0;
+const PD_CHECKSUM: usize = 8;
+const PD_LOWER: usize = 12;
+const PD_UPPER: usize = 14;
+const PD_SPECIAL: usize = 16;
+const PD_PAGESIZE_VERSION: usize = 18;
+// t_* within a tuple.
+const T_XMIN: usize = 0;
+const T_XMAX: usize = 4;
+const T_INFOMASK2: usize = 18;
+const T_INFOMASK: usize = 20;
+const T_HOFF: usize = 22;
+// t_infomask.
+const XMAX_KEYSHR_LOCK: u16 = 0x0010;
+const XMAX_EXCL_LOCK: u16 = 0x0040;
+const XMAX_LOCK_ONLY: u16 = 0x0080;
+const XMIN_COMMITTED: u16 = 0x0100;
+const XMIN_FROZEN: u16 = 0x0300;
+const XMAX_COMMITTED: u16 = 0x0400;
+const XMAX_INVALID: u16 = 0x0800;
+const XMAX_IS_MULTI: u16 = 0x1000;
+const MOVED: u16 = 0xC000;
+const XMAX_BITS: u16 = XMAX_KEYSHR_LOCK
+    | XMAX_EXCL_LOCK
+    | XMAX_LOCK_ONLY
+    | XMAX_COMMITTED
+    | XMAX_INVALID
+    | XMAX_IS_MULTI;
+
+// ---------------------------------------------------------------------------------------------
+// The table
+
+/// What a row shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shows {
+    Hit,
+    NearMiss,
+}
+
+/// One case.
+struct Row {
+    code: &'static str,
+    shows: Shows,
+    what: &'static str,
+    fixture: &'static str,
+    since: Major,
+    until: Major,
+    /// Makes the edit, and returns what must be found.
+    edit: fn(&mut Dir<'_>) -> Vec<Found>,
+}
+
+const fn row(
+    shows: Shows,
+    code: &'static str,
+    what: &'static str,
+    edit: fn(&mut Dir<'_>) -> Vec<Found>,
+) -> Row {
+    Row {
+        code,
+        shows,
+        what,
+        fixture: "clean",
+        since: Major::V9_0,
+        until: Major::V19,
+        edit,
+    }
+}
+
+const fn hit(code: &'static str, what: &'static str, edit: fn(&mut Dir<'_>) -> Vec<Found>) -> Row {
+    row(Shows::Hit, code, what, edit)
+}
+
+const fn near_miss(
+    code: &'static str,
+    what: &'static str,
+    edit: fn(&mut Dir<'_>) -> Vec<Found>,
+) -> Row {
+    row(Shows::NearMiss, code, what, edit)
+}
+
+impl Row {
+    /// On the directory of a crashed server.
+    const fn crash(mut self) -> Self {
+        self.fixture = "crash";
+        self
+    }
+
+    const fn since(mut self, major: Major) -> Self {
+        self.since = major;
+        self
+    }
+
+    const fn until(mut self, major: Major) -> Self {
+        self.until = major;
+        self
+    }
+
+    fn applies_to(&self, era: Major) -> bool {
+        self.since <= era && era <= self.until
+    }
+}
+
+static CONTROL: &[Row] = &[
+    hit(
+        "control-file-malformed",
+        "pg_control cut to 100 bytes",
+        |d| {
+            d.resize("global/pg_control", 100);
+            vec![d.file("control-file-malformed", "global/pg_control")]
+        },
+    ),
+    hit("control-file-malformed", "pg_control all zero", |d| {
+        d.edit("global/pg_control", |b| b.fill(0));
+        vec![d.file("control-file-malformed", "global/pg_control")]
+    }),
+    hit(
+        "control-file-malformed",
+        "pg_control of the other byte order",
+        |d| {
+            d.edit("global/pg_control", |b| {
+                b[..8].reverse();
+                b[8..12].reverse();
+                b[12..16].reverse();
+            });
+            vec![d.file("control-file-malformed", "global/pg_control")]
+        },
+    ),
+    near_miss(
+        "control-file-malformed",
+        "pg_control cut behind its last field",
+        |d| {
+            d.resize("global/pg_control", 512);
+            vec![]
+        },
+    ),
+    hit(
+        "control-file-crc-mismatch",
+        "one bit of nextOid flipped",
+        |d| {
+            let at = d.control_copy_at() + d.next_oid_at();
+            d.edit("global/pg_control", |b| b[at] ^= 1);
+            let at = d.base.version.control_crc_at as u64;
+            vec![
+                d.file("control-file-crc-mismatch", "global/pg_control")
+                    .byte(at),
+            ]
+        },
+    ),
+    near_miss(
+        "control-file-crc-mismatch",
+        "one bit behind the CRC flipped",
+        |d| {
+            let at = d.base.version.control_crc_at + 8;
+            d.edit("global/pg_control", |b| b[at] ^= 1);
+            vec![]
+        },
+    ),
+    hit(
+        "control-file-impossible-value",
+        "control version of no release",
+        |d| {
+            d.control(|b| set_u32(b, 8, 12_345));
+            vec![d.file("control-file-impossible-value", "global/pg_control")]
+        },
+    ),
+    hit("control-file-impossible-value", "state 7", |d| {
+        d.control(|b| set_u32(b, 16, 7));
+        vec![d.file("control-file-impossible-value", "global/pg_control")]
+    }),
+    hit(
+        "control-file-impossible-value",
+        "float format of another machine",
+        |d| {
+            d.control(|b| {
+                let own = 1_234_567_f64.to_le_bytes();
+                let at = b.windows(8).position(|w| w == own).unwrap();
+                b[at..at + 8].reverse();
+            });
+            vec![d.file("control-file-impossible-value", "global/pg_control")]
+        },
+    ),
+    near_miss(
+        "control-file-impossible-value",
+        "state 6, in production",
+        |d| {
+            d.control(|b| set_u32(b, 16, 6));
+            d.outcome = Some(Outcome::CrashRecovery);
+            vec![]
+        },
+    ),
+    hit(
+        "control-file-wrong-version",
+        "pg_control of another major",
+        |d| {
+            let other = if d.is(Major::V9_4) {
+                "9.1-clean"
+            } else {
+                "9.4-clean"
+            };
+            d.write(
+                "global/pg_control",
+                &fixture_file(other, "pgdata/global/pg_control"),
+            );
+            vec![d.file("control-file-wrong-version", "global/pg_control")]
+        },
+    ),
+    near_miss(
+        "control-file-wrong-version",
+        "catalog version of a pre-release",
+        |d| {
+            d.control(|b| set_u32(b, 12, get_u32(b, 12) + 1));
+            let strange = d.file("control-file-impossible-value", "global/pg_control");
+            d.allowed.push(strange.severity(Severity::Note).code);
+            vec![]
+        },
+    ),
+    hit(
+        "control-file-disagrees-with-wal",
+        "nextOid of the copy changed",
+        |d| {
+            let at = d.control_copy_at() + d.next_oid_at();
+            d.control(|b| set_u32(b, at, get_u32(b, at) + 8192));
+            vec![d.file("control-file-disagrees-with-wal", "global/pg_control")]
+        },
+    ),
+    near_miss(
+        "control-file-disagrees-with-wal",
+        "nextXid of the copy ahead",
+        |d| {
+            let at = d.control_copy_at() + d.next_xid_at();
+            d.control(|b| set_u32(b, at, get_u32(b, at) + 5));
+            vec![]
+        },
+    ),
+    hit("version-file-invalid", "PG_VERSION of no release", |d| {
+        d.write("PG_VERSION", b"8.5\n");
+        vec![d.file("version-file-invalid", "PG_VERSION")]
+    }),
+    hit("version-file-invalid", "PG_VERSION overwritten", |d| {
+        d.write("PG_VERSION", b"\x7fELF");
+        vec![d.file("version-file-invalid", "PG_VERSION")]
+    }),
+    hit(
+        "version-file-invalid",
+        "PG_VERSION of a database of another major",
+        |d| {
+            d.write("base/16386/PG_VERSION", b"9.6\n");
+            let found = d.file("version-file-invalid", "base/16386/PG_VERSION");
+            vec![found.severity(Severity::Damage)]
+        },
+    ),
+    near_miss(
+        "version-file-invalid",
+        "PG_VERSION without its newline",
+        |d| {
+            d.edit("PG_VERSION", |b| b.truncate(b.len() - 1));
+            d.edit("base/16386/PG_VERSION", |b| b.truncate(b.len() - 1));
+            vec![]
+        },
+    ),
+];
+
+static FILES: &[Row] = &[
+    hit(
+        "required-file-missing",
+        "global/pg_filenode.map removed",
+        |d| {
+            d.remove("global/pg_filenode.map");
+            vec![d.file("required-file-missing", "global/pg_filenode.map")]
+        },
+    ),
+    hit("required-file-missing", "PG_VERSION removed", |d| {
+        d.remove("PG_VERSION");
+        vec![d.file("required-file-missing", "PG_VERSION")]
+    }),
+    hit("required-file-missing", "pg_control removed", |d| {
+        d.remove("global/pg_control");
+        d.outcome = Some(Outcome::Fails);
+        vec![d.file("required-file-missing", "global/pg_control")]
+    }),
+    hit("required-file-missing", "pg_subtrans removed", |d| {
+        fs::remove_dir_all(d.path("pg_subtrans")).unwrap();
+        vec![d.file("required-file-missing", "pg_subtrans")]
+    }),
+    near_miss(
+        "required-file-missing",
+        "what the server makes anew removed",
+        |d| {
+            fs::remove_dir_all(d.path("pg_stat_tmp")).unwrap();
+            fs::remove_dir_all(d.path("pg_subtrans")).unwrap();
+            fs::create_dir(d.path("pg_subtrans")).unwrap();
+            vec![]
+        },
+    ),
+    hit(
+        "backup-label-invalid",
+        "backup_label with carriage returns",
+        |d| {
+            d.write("backup_label", d.label().replace('\n', "\r\n").as_bytes());
+            vec![d.file("backup-label-invalid", "backup_label")]
+        },
+    ),
+    hit(
+        "backup-label-invalid",
+        "backup_label cut off in its second line",
+        |d| {
+            let label = d.label();
+            d.write(
+                "backup_label",
+                &label.as_bytes()[..label.find("CHECKPOINT").unwrap() + 15],
+            );
+            vec![d.file("backup-label-invalid", "backup_label")]
+        },
+    ),
+    // START TIMELINE is looked at from 11 on.
+    hit(
+        "backup-label-invalid",
+        "backup_label of two minds about the timeline",
+        |d| {
+            d.write(
+                "backup_label",
+                format!("{}START TIMELINE: 7\n", d.label()).as_bytes(),
+            );
+            d.outcome = Some(Outcome::Fails);
+            vec![d.file("backup-label-invalid", "backup_label")]
+        },
+    )
+    .since(Major::V11),
+    near_miss(
+        "backup-label-invalid",
+        "backup_label of this checkpoint",
+        |d| {
+            d.write("backup_label", d.label().as_bytes());
+            d.outcome = Some(Outcome::CrashRecovery);
+            vec![]
+        },
+    ),
+    hit(
+        "catalog-unreadable",
+        "first page of pg_namespace overwritten",
+        |d| {
+            d.page("pg_namespace", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
+            vec![
+                d.file("catalog-unreadable", &d.relation("pg_namespace")),
+                d.page_found("page-header-invalid", "pg_namespace", 0),
+            ]
+        },
+    ),
+    near_miss(
+        "catalog-unreadable",
+        "first page of a catalog without names overwritten",
+        |d| {
+            d.page("pg_proc", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
+            vec![d.page_found("page-header-invalid", "pg_proc", 0)]
+        },
+    ),
+    hit(
+        "relation-map-invalid",
+        "one bit of the database's map flipped",
+        |d| {
+            d.edit("base/16386/pg_filenode.map", |b| b[12] ^= 1);
+            let found = d.file("relation-map-invalid", "base/16386/pg_filenode.map");
+            vec![found.severity(Severity::Damage)]
+        },
+    ),
+    hit(
+        "relation-map-invalid",
+        "magic number of the shared map overwritten",
+        |d| {
+            d.edit("global/pg_filenode.map", |b| b[..4].fill(b'x'));
+            vec![d.file("relation-map-invalid", "global/pg_filenode.map")]
+        },
+    ),
+    near_miss("relation-map-invalid", "bytes behind the map", |d| {
+        d.edit("base/16386/pg_filenode.map", |b| b.extend([0xFF; 8]));
+        d.edit("global/pg_filenode.map", |b| b.extend([0xFF; 8]));
+        vec![]
+    }),
+    hit(
+        "tablespace-link-dangling",
+        "link of the tablespace to nowhere",
+        |d| {
+            d.remove("pg_tblspc/16385");
+            symlink("../../gone", d.path("pg_tblspc/16385")).unwrap();
+            vec![d.file("tablespace-link-dangling", "pg_tblspc/16385")]
+        },
+    ),
+    near_miss(
+        "tablespace-link-dangling",
+        "link to an empty directory",
+        |d| {
+            fs::create_dir(d.path("../empty")).unwrap();
+            symlink("../../empty", d.path("pg_tblspc/99999")).unwrap();
+            vec![]
+        },
+    ),
+    hit(
+        "relation-segment-missing",
+        "first segment gone, second there",
+        |d| {
+            let path = d.relation("ziplog");
+            let mut bytes = d.read(&path);
+            for (blkno, page) in (RELSEG_SIZE..).zip(bytes.chunks_exact_mut(BLCKSZ)) {
+                d.fix_checksum(page, blkno);
+            }
+            d.remove(&path);
+            d.write(&format!("{path}.1"), &bytes);
+            vec![d.file("relation-segment-missing", &path)]
+        },
+    ),
+    hit(
+        "relation-segment-missing",
+        "third segment there, second gone",
+        |d| {
+            let path = d.relation("ziplog");
+            let mut page = d.read(&path)[..BLCKSZ].to_vec();
+            d.fix_checksum(&mut page, 2 * RELSEG_SIZE);
+            d.write(&format!("{path}.2"), &page);
+            let size = d.size(&path);
+            vec![
+                d.file("relation-segment-missing", &format!("{path}.1")),
+                d.file("relation-segment-short", &path).byte(size),
+            ]
+        },
+    ),
+    near_miss(
+        "relation-segment-missing",
+        "third segment empty, second gone",
+        |d| {
+            // mdtruncate leaves empty segments behind; md.c: _mdnblocks does not look beyond.
+            d.write(&format!("{}.2", d.relation("ziplog")), b"");
+            vec![]
+        },
+    ),
+    hit(
+        "relation-segment-short",
+        "second segment behind a short one",
+        |d| {
+            let path = d.relation("ziplog");
+            let mut page = d.read(&path)[..BLCKSZ].to_vec();
+            d.fix_checksum(&mut page, RELSEG_SIZE);
+            d.write(&format!("{path}.1"), &page);
+            let size = d.size(&path);
+            vec![d.file("relation-segment-short", &path).byte(size)]
+        },
+    ),
+    near_miss("relation-segment-short", "second segment empty", |d| {
+        d.write(&format!("{}.1", d.relation("ziplog")), b"");
+        vec![]
+    }),
+    hit("last-block-short", "100 bytes cut off", |d| {
+        let path = d.relation("ziplog");
+        let size = d.size(&path);
+        d.resize(&path, size - 100);
+        let last = u32::try_from(size / 8192 - 1).unwrap();
+        vec![d.page_found("last-block-short", "ziplog", last)]
+    }),
+    hit(
+        "last-block-short",
+        "100 bytes cut off a block that replay makes anew",
+        |d| {
+            let path = d.relation("marker");
+            d.resize(&path, 8092);
+            vec![d.page_found("last-block-short", "marker", 0).heals()]
+        },
+    )
+    .crash(),
+    near_miss("last-block-short", "a whole block cut off", |d| {
+        let path = d.relation("ziplog");
+        d.resize(&path, d.size(&path) - 8192);
+        vec![]
+    }),
+];
+
+static PAGES: &[Row] = &[
+    hit("zero-page", "block that the visibility map marks", |d| {
+        d.zero_page("frozen_t", 1);
+        vec![
+            d.page_found("zero-page", "frozen_t", 1)
+                .severity(Severity::Damage),
+        ]
+    }),
+    hit(
+        "zero-page",
+        "block that the visibility map does not mark",
+        |d| {
+            d.zero_page("frozen_t", 4);
+            vec![d.page_found("zero-page", "frozen_t", 4)]
+        },
+    ),
+    hit(
+        "zero-page",
+        "last block, which the visibility map marks",
+        |d| {
+            d.resize(&d.relation("frozen_t"), 10 * BLCKSZ as u64);
+            d.zero_page("frozen_t", 9);
+            vec![
+                d.page_found("zero-page", "frozen_t", 9)
+                    .severity(Severity::Damage),
+            ]
+        },
+    ),
+    near_miss(
+        "zero-page",
+        "last block, as after a crash while extending",
+        |d| {
+            let last = d.blocks("ziplog") - 1;
+            d.zero_page("ziplog", last);
+            vec![]
+        },
+    ),
+    hit("page-header-invalid", "pd_lower beyond pd_upper", |d| {
+        d.page("ziplog", 7, |p| {
+            set_u16(p, PD_LOWER, get_u16(p, PD_UPPER) + 4)
+        });
+        vec![d.page_found("page-header-invalid", "ziplog", 7)]
+    }),
+    hit("page-header-invalid", "pd_flags with an unknown bit", |d| {
+        d.page("accounts_pkey", 1, |p| set_u16(p, 10, 0x0008));
+        vec![d.page_found("page-header-invalid", "accounts_pkey", 1)]
+    }),
+    hit(
+        "page-header-invalid",
+        "page overwritten with kernel messages",
+        |d| {
+            d.page("ziplog", 7, |p| {
+                let text = b"Jan 12 03:14:07 db1 kernel: ata1.00: exception Emask 0x0\n";
+                p.iter_mut()
+                    .zip(text.iter().cycle())
+                    .for_each(|(b, t)| *b = *t);
+            });
+            d.message = Some("overwritten with text");
+            vec![d.page_found("page-header-invalid", "ziplog", 7)]
+        },
+    ),
+    hit("page-header-invalid", "page that replay makes anew", |d| {
+        d.page("marker", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
+        vec![d.page_found("page-header-invalid", "marker", 0).heals()]
+    })
+    .crash(),
+    hit(
+        "page-header-invalid",
+        "page of a crashed server that replay does not touch",
+        |d| {
+            d.page("docs", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
+            vec![d.page_found("page-header-invalid", "docs", 0)]
+        },
+    )
+    .crash(),
+    // PageHeaderIsValid looks at the layout version up to 9.2.
+    hit("page-header-invalid", "page layout version 5", |d| {
+        d.page("ziplog", 7, |p| set_u16(p, PD_PAGESIZE_VERSION, 0x2005));
+        vec![d.page_found("page-header-invalid", "ziplog", 7)]
+    })
+    .until(Major::V9_2),
+    near_miss(
+        "page-header-invalid",
+        "page layout version 5, which is only strange",
+        |d| {
+            d.page("ziplog", 7, |p| set_u16(p, PD_PAGESIZE_VERSION, 0x2005));
+            vec![d.page_found("page-header-irregular", "ziplog", 7)]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "page-header-invalid",
+        "full page: pd_lower meets pd_upper",
+        |d| {
+            d.page("ziplog", 7, |p| set_u16(p, PD_LOWER, get_u16(p, PD_UPPER)));
+            vec![]
+        },
+    ),
+    hit(
+        "page-header-irregular",
+        "pd_lower in the middle of a line pointer",
+        |d| {
+            d.page("ziplog", 7, |p| {
+                set_u16(p, PD_LOWER, get_u16(p, PD_LOWER) + 2)
+            });
+            vec![d.page_found("page-header-irregular", "ziplog", 7)]
+        },
+    ),
+    near_miss(
+        "page-header-irregular",
+        "pd_lower one unused line pointer further",
+        |d| {
+            d.page("ziplog", 7, |p| {
+                set_u16(p, PD_LOWER, get_u16(p, PD_LOWER) + 4)
+            });
+            vec![]
+        },
+    ),
+    // Pages have checksums from 9.3 on.
+    hit(
+        "page-checksum-mismatch",
+        "one bit of a tuple flipped",
+        |d| {
+            d.raw_page("ziplog", 7, |p| p[8000] ^= 0x10);
+            d.message = Some("bit");
+            vec![d.page_found("page-checksum-mismatch", "ziplog", 7)]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "page-checksum-mismatch",
+        "block 8 written over block 7",
+        |d| {
+            let other = d.read(&d.relation("ziplog"))[8 * BLCKSZ..9 * BLCKSZ].to_vec();
+            d.raw_page("ziplog", 7, |p| p.copy_from_slice(&other));
+            d.message = Some("block 8");
+            vec![d.page_found("page-checksum-mismatch", "ziplog", 7)]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "page-checksum-mismatch",
+        "page that replay makes anew",
+        |d| {
+            d.raw_page("marker", 0, |p| p[8100] ^= 0x10);
+            vec![d.page_found("page-checksum-mismatch", "marker", 0).heals()]
+        },
+    )
+    .since(Major::V9_3)
+    .crash(),
+    near_miss("page-checksum-mismatch", "all-zero page", |d| {
+        let last = d.blocks("ziplog") - 1;
+        d.raw_page("ziplog", last, |p| p.fill(0));
+        vec![]
+    })
+    .since(Major::V9_3),
+    near_miss(
+        "page-checksum-mismatch",
+        "hint bit set, and the checksum with it",
+        |d| {
+            d.page("ziplog", 7, |p| set_u16(p, PD_LSN + 4, 0));
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "page-lsn-beyond-wal",
+        "page LSN 8 bytes beyond the end of WAL",
+        |d| {
+            let end = d.base.end;
+            d.page("ziplog", 7, |p| set_lsn(p, XLogRecPtr(end.0 + 8)));
+            vec![d.page_found("page-lsn-beyond-wal", "ziplog", 7)]
+        },
+    ),
+    hit(
+        "page-lsn-beyond-wal",
+        "beyond the end of WAL of a crashed server",
+        |d| {
+            let end = d.base.end;
+            d.page("docs", 0, |p| set_lsn(p, XLogRecPtr(end.0 + 8)));
+            vec![d.page_found("page-lsn-beyond-wal", "docs", 0)]
+        },
+    )
+    .crash(),
+    near_miss(
+        "page-lsn-beyond-wal",
+        "page LSN exactly the end of WAL",
+        |d| {
+            let end = d.base.end;
+            d.page("ziplog", 7, |p| set_lsn(p, end));
+            vec![]
+        },
+    ),
+    near_miss(
+        "page-lsn-beyond-wal",
+        "invented LSN of an unlogged relation",
+        |d| {
+            let end = d.base.end;
+            d.page("unl", 0, |p| set_lsn(p, XLogRecPtr(end.0 + 8)));
+            vec![]
+        },
+    ),
+    hit("page-special-invalid", "special space of 24 bytes", |d| {
+        d.page("accounts_pkey", 0, |p| {
+            set_u16(p, PD_UPPER, 8168);
+            set_u16(p, PD_SPECIAL, 8168);
+        });
+        vec![d.page_found("page-special-invalid", "accounts_pkey", 0)]
+    }),
+    hit(
+        "page-special-invalid",
+        "btree page with a flag of no version",
+        |d| {
+            d.page("accounts_pkey", 1, |p| {
+                set_u16(p, 8188, get_u16(p, 8188) | 0x0800)
+            });
+            vec![d.page_found("page-special-invalid", "accounts_pkey", 1)]
+        },
+    ),
+    hit(
+        "page-special-invalid",
+        "magic number of the meta page",
+        |d| {
+            d.page("accounts_pkey", 0, |p| set_u32(p, 24, 0));
+            vec![d.page_found("page-special-invalid", "accounts_pkey", 0)]
+        },
+    ),
+    near_miss("page-special-invalid", "btree page with garbage", |d| {
+        // BTP_HAS_GARBAGE
+        d.page("accounts_pkey", 1, |p| {
+            set_u16(p, 8188, get_u16(p, 8188) | 0x0040)
+        });
+        vec![]
+    }),
+];
+
+static TUPLES: &[Row] = &[
+    hit("line-pointer-invalid", "tuple ends behind the page", |d| {
+        d.line_pointer("ziplog", 7, 1, |(off, flags, len)| (off, flags, len + 8));
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 1)]
+    }),
+    hit("line-pointer-invalid", "redirect to item 0", |d| {
+        d.line_pointer("ziplog", 7, 3, |_| (0, 2, 0));
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 3)]
+    }),
+    hit("line-pointer-invalid", "two items for one tuple", |d| {
+        let other = d.item("ziplog", 7, 2);
+        d.line_pointer("ziplog", 7, 3, |_| other);
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 3)]
+    }),
+    hit("line-pointer-invalid", "tuple off by four bytes", |d| {
+        d.line_pointer("ziplog", 7, 90, |(_, flags, len)| (436, flags, len.min(24)));
+        // What stands there instead of a tuple header cannot be foretold.
+        d.allowed.extend([
+            "tuple-header-invalid",
+            "xmin-out-of-range",
+            "xmax-out-of-range",
+        ]);
+        d.allowed.push("multixact-out-of-range");
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 90)]
+    }),
+    near_miss("line-pointer-invalid", "dead and redirected items", |d| {
+        d.line_pointer("ziplog", 7, 3, |_| (0, 3, 0));
+        d.line_pointer("ziplog", 7, 4, |_| (5, 2, 0));
+        d.line_pointer("ziplog", 7, 6, |_| (0, 0, 0));
+        vec![]
+    }),
+    hit("tuple-header-invalid", "t_hoff 8 too high", |d| {
+        d.tuple("ziplog", 7, 5, |t| t[T_HOFF] += 8);
+        vec![d.tuple_found("tuple-header-invalid", "ziplog", 7, 5)]
+    }),
+    hit("tuple-header-invalid", "1601 attributes", |d| {
+        let offnum = d.tuple_without_nulls("ziplog", 7);
+        d.tuple("ziplog", 7, offnum, |t| set_u16(t, T_INFOMASK2, 1601));
+        vec![d.tuple_found("tuple-header-invalid", "ziplog", 7, offnum)]
+    }),
+    hit("tuple-header-invalid", "moved off and moved in", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            set_u16(t, T_INFOMASK, get_u16(t, T_INFOMASK) | MOVED)
+        });
+        vec![d.tuple_found("tuple-header-invalid", "ziplog", 7, 5)]
+    }),
+    hit(
+        "tuple-header-invalid",
+        "heap-only tuple that no update made",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| {
+                set_u16(t, T_INFOMASK2, get_u16(t, T_INFOMASK2) | 0x8000)
+            });
+            vec![d.tuple_found("tuple-header-invalid", "ziplog", 7, 5)]
+        },
+    ),
+    // Both bits mean frozen from 9.4 on.
+    hit("tuple-header-invalid", "xmin committed and invalid", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            set_u16(t, T_INFOMASK, get_u16(t, T_INFOMASK) | XMIN_FROZEN)
+        });
+        vec![d.tuple_found("tuple-header-invalid", "ziplog", 7, 5)]
+    })
+    .until(Major::V9_3),
+    near_miss("tuple-header-invalid", "xmin frozen", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            set_u16(t, T_INFOMASK, get_u16(t, T_INFOMASK) | XMIN_FROZEN)
+        });
+        vec![]
+    })
+    .since(Major::V9_4),
+    near_miss("tuple-header-invalid", "1600 attributes", |d| {
+        let offnum = d.tuple_without_nulls("ziplog", 7);
+        d.tuple("ziplog", 7, offnum, |t| set_u16(t, T_INFOMASK2, 1600));
+        vec![]
+    }),
+    hit("xmin-out-of-range", "the next transaction", |d| {
+        let next = d.next_xid();
+        d.tuple("ziplog", 7, 5, |t| inserted_by(t, next, 0));
+        vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
+    }),
+    hit(
+        "xmin-out-of-range",
+        "a number of epoch 0 that looks old",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 4_294_692_688, 0));
+            d.message = Some("never assigned");
+            vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "xmin-out-of-range",
+        "before the oldest, and not frozen",
+        |d| {
+            let old = d.oldest_xid() - 1;
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, old, XMIN_COMMITTED));
+            vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
+        },
+    ),
+    near_miss("xmin-out-of-range", "the last transaction", |d| {
+        let last = d.next_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| inserted_by(t, last, 0));
+        vec![]
+    }),
+    near_miss("xmin-out-of-range", "the oldest transaction", |d| {
+        let oldest = d.oldest_xid();
+        d.tuple("ziplog", 7, 5, |t| inserted_by(t, oldest, 0));
+        vec![]
+    }),
+    near_miss("xmin-out-of-range", "before the oldest, and frozen", |d| {
+        let old = d.oldest_xid() - 1;
+        let by_bits = d.is_since(Major::V9_4);
+        d.tuple("ziplog", 7, 5, |t| match by_bits {
+            true => inserted_by(t, old, XMIN_FROZEN),
+            false => inserted_by(t, 2, XMIN_COMMITTED),
+        });
+        vec![]
+    }),
+    hit("xmax-out-of-range", "the next transaction", |d| {
+        let next = d.next_xid();
+        d.tuple("ziplog", 7, 5, |t| deleted_by(t, next, 0));
+        vec![d.tuple_found("xmax-out-of-range", "ziplog", 7, 5)]
+    }),
+    hit("xmax-out-of-range", "a locker before the oldest", |d| {
+        let old = d.oldest_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| {
+            deleted_by(t, old, XMAX_EXCL_LOCK | XMAX_LOCK_ONLY)
+        });
+        vec![d.tuple_found("xmax-out-of-range", "ziplog", 7, 5)]
+    }),
+    near_miss("xmax-out-of-range", "the last transaction", |d| {
+        let last = d.next_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| deleted_by(t, last, 0));
+        vec![]
+    }),
+    near_miss(
+        "xmax-out-of-range",
+        "the next transaction, marked invalid",
+        |d| {
+            let next = d.next_xid();
+            d.tuple("ziplog", 7, 5, |t| deleted_by(t, next, XMAX_INVALID));
+            vec![]
+        },
+    ),
+    hit("multixact-out-of-range", "the next multixact", |d| {
+        let next = d.base.control.check_point_copy.next_multi;
+        let lockers = d.lockers();
+        d.tuple("ziplog", 7, 5, |t| deleted_by(t, next, lockers));
+        vec![d.tuple_found("multixact-out-of-range", "ziplog", 7, 5)]
+    }),
+    // Up to 9.2 a multixact has lockers alone.
+    hit(
+        "multixact-out-of-range",
+        "the next multixact, with an updater",
+        |d| {
+            let next = d.base.control.check_point_copy.next_multi;
+            d.tuple("ziplog", 7, 5, |t| deleted_by(t, next, XMAX_IS_MULTI));
+            vec![d.tuple_found("multixact-out-of-range", "ziplog", 7, 5)]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss("multixact-out-of-range", "the last multixact", |d| {
+        let last = d.base.control.check_point_copy.next_multi - 1;
+        let lockers = d.lockers();
+        d.tuple("ziplog", 7, 5, |t| deleted_by(t, last, lockers));
+        vec![]
+    }),
+    near_miss(
+        "multixact-out-of-range",
+        "lockers that pg_upgrade brought from 9.2",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, 70_000, XMAX_IS_MULTI | XMAX_LOCK_ONLY)
+            });
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+];
+
+static SLRUS: &[Row] = &[
+    hit("clog-segment-missing", "the only segment removed", |d| {
+        let path = d.clog(0);
+        d.remove(&path);
+        vec![d.file("clog-segment-missing", &path)]
+    }),
+    hit(
+        "clog-segment-missing",
+        "next XID in a segment that is not there",
+        |d| {
+            d.set_next_xid(1_048_577);
+            let path = d.clog(1);
+            vec![
+                d.file("clog-segment-missing", &path)
+                    .severity(Severity::Abnormal),
+            ]
+        },
+    ),
+    hit(
+        "clog-segment-missing",
+        "a tuple needs the segment that is not there",
+        |d| {
+            d.set_next_xid(1_048_580);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 1_048_577, 0));
+            let path = d.clog(1);
+            vec![d.file("clog-segment-missing", &path)]
+        },
+    ),
+    near_miss(
+        "clog-segment-missing",
+        "next XID the first of a segment not yet made",
+        |d| {
+            d.set_next_xid(1_048_576);
+            vec![]
+        },
+    ),
+    hit("clog-segment-short", "segment cut in its first page", |d| {
+        let path = d.clog(0);
+        d.resize(&path, 4096);
+        vec![d.file("clog-segment-short", &path).byte(0)]
+    }),
+    hit(
+        "clog-segment-short",
+        "a tuple needs the page behind the end",
+        |d| {
+            d.set_next_xid(32_770);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 32_768, 0));
+            let path = d.clog(0);
+            vec![d.file("clog-segment-short", &path).byte(8192)]
+        },
+    ),
+    near_miss(
+        "clog-segment-short",
+        "a tuple needs the last entry of the last page",
+        |d| {
+            d.set_next_xid(32_768);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 32_767, 0));
+            vec![]
+        },
+    ),
+    hit(
+        "clog-segment-zeroed",
+        "page zeroed, tuples say committed",
+        |d| {
+            let path = d.clog(0);
+            d.edit(&path, |b| b.fill(0));
+            vec![d.file("clog-segment-zeroed", &path).byte(0)]
+        },
+    ),
+    near_miss(
+        "clog-segment-zeroed",
+        "new page, no transaction of it ended",
+        |d| {
+            d.set_next_xid(32_770);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 32_768, 0));
+            let path = d.clog(0);
+            d.edit(&path, |b| b.resize(16_384, 0));
+            vec![]
+        },
+    ),
+    hit("clog-segment-foreign", "0FFF made with dd", |d| {
+        let path = d.clog(0xFFF);
+        d.write(&path, &[0; 262_144]);
+        vec![d.file("clog-segment-foreign", &path)]
+    }),
+    hit(
+        "clog-segment-foreign",
+        "0FFF made with dd, for an overwritten xmin",
+        |d| {
+            let path = d.clog(0xFFF);
+            d.write(&path, &[0; 262_144]);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, 4_294_692_688, 0));
+            vec![
+                d.file("clog-segment-foreign", &path)
+                    .severity(Severity::Damage),
+                d.tuple_found("xmin-out-of-range", "ziplog", 7, 5),
+            ]
+        },
+    ),
+    hit(
+        "clog-segment-foreign",
+        "the segment after the live range",
+        |d| {
+            let path = d.clog(1);
+            d.write(&path, &[0; 8192]);
+            vec![d.file("clog-segment-foreign", &path)]
+        },
+    ),
+    near_miss(
+        "clog-segment-foreign",
+        "the segment of the next XID, still unused",
+        |d| {
+            d.set_next_xid(1_048_576);
+            let path = d.clog(1);
+            d.write(&path, &[0; 8192]);
+            vec![]
+        },
+    ),
+    // Up to 9.2 nobody asks for the members of an old multixact: they are lockers alone.
+    hit("multixact-segment-missing", "offsets removed", |d| {
+        let path = d.slru(Slru::MultiXactOffset);
+        d.remove(&path);
+        vec![d.file("multixact-segment-missing", &path)]
+    })
+    .since(Major::V9_3),
+    hit("multixact-segment-missing", "members removed", |d| {
+        let path = d.slru(Slru::MultiXactMember);
+        d.remove(&path);
+        vec![d.file("multixact-segment-missing", &path)]
+    })
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-segment-missing",
+        "long gone, of lockers brought from 9.2",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, 70_000, XMAX_IS_MULTI | XMAX_LOCK_ONLY)
+            });
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "multixact-segment-short",
+        "offsets cut in their first page",
+        |d| {
+            let path = d.slru(Slru::MultiXactOffset);
+            d.resize(&path, 4096);
+            vec![d.file("multixact-segment-short", &path)]
+        },
+    )
+    .since(Major::V9_3),
+    hit("multixact-segment-short", "members empty", |d| {
+        let path = d.slru(Slru::MultiXactMember);
+        d.resize(&path, 0);
+        vec![d.file("multixact-segment-short", &path)]
+    })
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-segment-short",
+        "a page longer than needed",
+        |d| {
+            for slru in [Slru::MultiXactOffset, Slru::MultiXactMember] {
+                let path = d.slru(slru);
+                d.resize(&path, 16_384);
+            }
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+];
+
+static WAL: &[Row] = &[
+    hit(
+        "checkpoint-record-unreadable",
+        "CRC of the checkpoint record",
+        |d| {
+            let at = d.base.control.check_point;
+            d.break_record(at);
+            let found = d.file("checkpoint-record-unreadable", "global/pg_control");
+            // The checkpoint before serves up to 10.
+            if d.is_since(Major::V11) {
+                d.outcome = Some(Outcome::Fails);
+                vec![found]
+            } else {
+                d.outcome = Some(Outcome::CrashRecovery);
+                vec![found.severity(Severity::Damage)]
+            }
+        },
+    ),
+    hit(
+        "checkpoint-record-unreadable",
+        "every segment removed",
+        |d| {
+            d.remove_wal();
+            d.outcome = Some(Outcome::Fails);
+            vec![d.file("checkpoint-record-unreadable", "global/pg_control")]
+        },
+    ),
+    near_miss(
+        "checkpoint-record-unreadable",
+        "bytes behind the checkpoint record",
+        |d| {
+            let end = d.base.end;
+            d.wal(end, |b| b[..8].fill(0xFF));
+            d.outcome = Some(Outcome::Clean);
+            vec![]
+        },
+    ),
+    hit(
+        "wal-record-damaged",
+        "CRC of a record two pages before the end",
+        |d| {
+            let at = d.record_before_end(2);
+            d.break_record(at);
+            d.silent_loss = true;
+            let path = d.segment_at(at);
+            let byte = d.geometry().segment_offset(at);
+            vec![d.file("wal-record-damaged", &path).byte(byte)]
+        },
+    )
+    .crash(),
+    // Segments of the crashed 15 and 19 have 1 MB, so replay goes through several of them.
+    hit(
+        "wal-record-damaged",
+        "a page zeroed in the segment before the last",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let page =
+                XLogRecPtr(d.geometry().segment_start(end - 1).0 + 20 * d.geometry().page_size);
+            d.wal(page, |b| b[..BLCKSZ].fill(0));
+            d.silent_loss = true;
+            // Replay stops at the record that goes on there, or that should begin there; pages
+            // that were written since have no WAL then, nor have their transactions.
+            d.anywhere("wal-record-damaged");
+            d.allowed.extend([
+                "page-lsn-beyond-wal",
+                "xmin-out-of-range",
+                "xmax-out-of-range",
+            ]);
+            vec![]
+        },
+    )
+    .crash()
+    .since(Major::V11),
+    near_miss("wal-record-damaged", "CRC of the last record", |d| {
+        let at = d.base.last_record;
+        d.break_record(at);
+        vec![]
+    })
+    .crash(),
+    near_miss("wal-record-damaged", "bytes behind the end of WAL", |d| {
+        let end = d.base.end;
+        d.wal(end, |b| b[..24].fill(0xFF));
+        vec![]
+    })
+    .crash(),
+    hit("wal-segment-missing", "gap behind a segment switch", |d| {
+        let end = d.geometry().segment_of(d.base.end);
+        d.switch_segment();
+        d.remove_if_there(&d.segment(1, end + 1));
+        d.make_segment(1, end + 2, |_| ());
+        d.silent_loss = true;
+        vec![d.file("wal-segment-missing", &d.segment(1, end + 1))]
+    })
+    .crash(),
+    // Segments of the crashed 15 and 19 have 1 MB, so replay goes through several of them.
+    hit(
+        "wal-segment-missing",
+        "the segment before the last of replay",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let path = d.segment(1, end - 1);
+            d.remove(&path);
+            d.silent_loss = true;
+            // Pages that were written since have no WAL then, nor have their transactions.
+            d.allowed.extend([
+                "page-lsn-beyond-wal",
+                "xmin-out-of-range",
+                "xmax-out-of-range",
+            ]);
+            vec![d.file("wal-segment-missing", &path)]
+        },
+    )
+    .crash()
+    .since(Major::V11),
+    near_miss(
+        "wal-segment-missing",
+        "end of WAL at a segment switch",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            d.switch_segment();
+            d.remove_if_there(&d.segment(1, end + 1));
+            vec![]
+        },
+    )
+    .crash(),
+    near_miss(
+        "wal-segment-missing",
+        "segments behind the end removed",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            d.remove(&d.segment(1, end + 1));
+            vec![]
+        },
+    ),
+    hit(
+        "wal-segment-malformed",
+        "segment behind the end cut short",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let path = d.segment(1, end + 1);
+            d.resize(&path, d.size(&path) - 8192);
+            vec![d.file("wal-segment-malformed", &path)]
+        },
+    ),
+    hit(
+        "wal-segment-malformed",
+        "segment that begins with no WAL",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            d.make_segment(1, end + 9, |b| b[..2].copy_from_slice(b"PK"));
+            vec![d.file("wal-segment-malformed", &d.segment(1, end + 9))]
+        },
+    ),
+    near_miss(
+        "wal-segment-malformed",
+        "segment of zeroes, made ahead",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            d.make_segment(1, end + 9, |b| b.fill(0));
+            vec![]
+        },
+    ),
+    hit(
+        "wal-segment-foreign",
+        "segment of another cluster behind the end",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let at = d.sysid_at();
+            d.make_segment(1, end + 9, |b| b[at] ^= 1);
+            vec![d.file("wal-segment-foreign", &d.segment(1, end + 9))]
+        },
+    ),
+    near_miss("wal-segment-foreign", "the same, of this cluster", |d| {
+        let end = d.geometry().segment_of(d.base.end);
+        d.make_segment(1, end + 9, |_| ());
+        vec![]
+    }),
+    hit(
+        "wal-segment-misnamed",
+        "last segment under the name of the one before",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let bytes = d.read(&d.segment(1, end));
+            d.write(&d.segment(1, end - 1), &bytes);
+            vec![d.file("wal-segment-misnamed", &d.segment(1, end - 1))]
+        },
+    ),
+    near_miss(
+        "wal-segment-misnamed",
+        "last segment under the name of a later one",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let bytes = d.read(&d.segment(1, end));
+            d.write(&d.segment(1, end + 9), &bytes);
+            vec![]
+        },
+    ),
+    hit(
+        "wal-segment-recycled",
+        "last segment under the name of a later one",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            let bytes = d.read(&d.segment(1, end));
+            d.write(&d.segment(1, end + 9), &bytes);
+            vec![d.file("wal-segment-recycled", &d.segment(1, end + 9))]
+        },
+    ),
+    near_miss(
+        "wal-segment-recycled",
+        "segment of zeroes, made ahead",
+        |d| {
+            let end = d.geometry().segment_of(d.base.end);
+            d.make_segment(1, end + 9, |b| b.fill(0));
+            vec![]
+        },
+    ),
+    hit("history-file-invalid", "a line without a timeline", |d| {
+        let text = format!("{}oops\n", d.history(1, d.base.end));
+        let path = d.history_path(2);
+        d.write(&path, text.as_bytes());
+        vec![d.file("history-file-invalid", &path)]
+    }),
+    hit(
+        "history-file-invalid",
+        "an ancestor as young as the timeline",
+        |d| {
+            let path = d.history_path(2);
+            d.write(&path, d.history(2, d.base.end).as_bytes());
+            vec![d.file("history-file-invalid", &path)]
+        },
+    ),
+    near_miss("history-file-invalid", "a comment and an empty line", |d| {
+        let text = format!("# by hand\n\n{}", d.history(1, d.base.end));
+        d.write(&d.history_path(2), text.as_bytes());
+        vec![]
+    }),
+    hit(
+        "timeline-history-missing",
+        "timeline 2 without a history",
+        |d| {
+            d.promote();
+            vec![d.file("timeline-history-missing", &d.history_path(2))]
+        },
+    ),
+    near_miss(
+        "timeline-history-missing",
+        "timeline 2 with its history",
+        |d| {
+            d.promote();
+            let branch = XLogRecPtr(d.base.control.check_point.0 - 8);
+            d.write(&d.history_path(2), d.history(1, branch).as_bytes());
+            d.outcome = Some(Outcome::Clean);
+            vec![]
+        },
+    ),
+    // Up to 9.2 a history names segments, and the server does not compare.
+    hit(
+        "timeline-not-ancestor",
+        "timeline 2 branched off behind its checkpoint",
+        |d| {
+            d.promote();
+            d.write(&d.history_path(2), d.history(1, d.base.end).as_bytes());
+            d.outcome = Some(Outcome::Fails);
+            vec![d.file("timeline-not-ancestor", "global/pg_control")]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "timeline-not-ancestor",
+        "timeline 2 branched off right at its checkpoint",
+        |d| {
+            d.promote();
+            let branch = d.base.control.check_point;
+            d.write(&d.history_path(2), d.history(1, branch).as_bytes());
+            d.outcome = Some(Outcome::Clean);
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+];
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [CONTROL, FILES, PAGES, TUPLES, SLRUS, WAL]
+        .into_iter()
+        .flatten()
+}
+
+// ---------------------------------------------------------------------------------------------
+// The tests
+
+#[test]
+fn damage_of_9_1() {
+    run(Major::V9_1);
+}
+
+#[test]
+fn damage_of_9_4() {
+    run(Major::V9_4);
+}
+
+#[test]
+fn damage_of_15() {
+    run(Major::V15);
+}
+
+#[test]
+fn damage_of_19() {
+    run(Major::V19);
+}
+
+#[test]
+fn every_check_has_a_hit_and_a_near_miss_in_three_eras() {
+    for row in rows() {
+        assert!(by_code(row.code).is_some(), "{} is no check", row.code);
+    }
+    for check in CHECKS {
+        for shows in [Shows::Hit, Shows::NearMiss] {
+            let eras = ERAS.iter().filter(|era| {
+                rows().any(|r| r.code == check.code && r.shows == shows && r.applies_to(**era))
+            });
+            assert!(
+                eras.count() >= 3,
+                "{}: {shows:?} in fewer than three eras",
+                check.code
+            );
+        }
+    }
+}
+
+fn run(era: Major) {
+    let mut failures = Vec::new();
+    for fixture in ["clean", "crash"] {
+        let base = Base::unpack(&format!("{era}-{fixture}"));
+        for row in rows().filter(|row| row.fixture == fixture && row.applies_to(era)) {
+            if let Err(what) = base.try_row(row) {
+                let code = row.code;
+                let name = &base.name;
+                failures.push(format!(
+                    "{name}, {code}, {:?}: {}\n{what}",
+                    row.shows, row.what
+                ));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+// ---------------------------------------------------------------------------------------------
+// What is found
+
+/// A finding as a row expects it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Found {
+    code: &'static str,
+    severity: Severity,
+    recovery: Recovery,
+    path: String,
+    block: Option<u32>,
+    offset_number: Option<u16>,
+    byte_offset: Option<u64>,
+}
+
+impl Found {
+    fn of(finding: &Finding) -> Self {
+        let at = &finding.location;
+        Self {
+            code: finding.check.code,
+            severity: finding.severity,
+            recovery: finding.recovery,
+            path: at.path.to_string(),
+            block: at.block,
+            offset_number: at.offset_number,
+            byte_offset: at.byte_offset,
+        }
+    }
+
+    fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    fn heals(mut self) -> Self {
+        self.recovery = Recovery::Heals;
+        self
+    }
+
+    fn byte(mut self, byte_offset: u64) -> Self {
+        self.byte_offset = Some(byte_offset);
+        self
+    }
+}
+
+fn found(report: &Report) -> BTreeSet<Found> {
+    report
+        .findings
+        .sorted()
+        .into_iter()
+        .map(Found::of)
+        .collect()
+}
+
+// ---------------------------------------------------------------------------------------------
+// Directories
+
+/// A fixture as the server left it.
+struct Base {
+    name: String,
+    folder: tempfile::TempDir,
+    version: &'static Version,
+    layout: Layout,
+    control: ControlFile,
+    checksums: bool,
+    /// Relations of the database, by name.
+    relations: BTreeMap<String, String>,
+    /// End of the last valid record.
+    end: XLogRecPtr,
+    /// Start of that record.
+    last_record: XLogRecPtr,
+    next_xid: u32,
+    found: BTreeSet<Found>,
+}
+
+fn examine(pgdata: &Path, database: Option<&str>) -> Report {
+    let options = Options {
+        threads: Some(1),
+        database: database.map(str::to_owned),
+        ..Options::default()
+    };
+    check(pgdata, &options, &()).unwrap()
+}
+
+impl Base {
+    /// Unpacks a fixture, and asserts that it is silent as it is.
+    fn unpack(name: &str) -> Self {
+        let folder = unpack(name);
+        let pgdata = folder.path().join("pgdata");
+        let report = examine(&pgdata, None);
+        for finding in report.findings.sorted() {
+            assert!(finding.severity == Severity::Note, "{name}: {finding:?}");
+        }
+        assert_eq!(report.exit_status(), 0, "{name}");
+        let version = Version::by_name(name.split('-').next().unwrap()).unwrap();
+        let bytes = fs::read(pgdata.join("global/pg_control")).unwrap();
+        let control = ControlFile::parse(version, &bytes).unwrap();
+        let wal = report.wal.as_ref().unwrap();
+        let relations = truth(name, "relations.csv");
+        let mut lines = relations.lines();
+        let column = |wanted: &str| {
+            let head = relations.lines().next().unwrap();
+            head.split(',').position(|column| column == wanted).unwrap()
+        };
+        let (database, relname, path) = (column("database"), column("relname"), column("path"));
+        lines.next();
+        let relations = lines
+            .map(|line| line.split(',').collect::<Vec<_>>())
+            .filter(|fields| fields[database] == "app")
+            .map(|fields| (fields[relname].to_owned(), fields[path].to_owned()))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            version,
+            layout: control.layout(),
+            checksums: control.data_checksum_version == Some(1),
+            control,
+            relations,
+            end: wal.end_lsn.unwrap(),
+            last_record: wal.last_record_lsn.unwrap(),
+            next_xid: wal.next_xid.xid().0,
+            found: found(&report),
+            folder,
+        }
+    }
+
+    fn try_row(&self, row: &Row) -> Result<(), String> {
+        let mut dir = Dir::of(self);
+        let expected: BTreeSet<Found> = (row.edit)(&mut dir).into_iter().collect();
+        let report = examine(&dir.path(""), Some(APP));
+        let all = found(&report);
+        let mut complaints = Vec::new();
+        let anywhere = dir.anywhere;
+        if let Some(code) = anywhere
+            && !all.iter().any(|f| f.code == code)
+        {
+            complaints.push(format!("  no {code}"));
+        }
+        let found: BTreeSet<Found> = all
+            .iter()
+            .filter(|f| !self.found.contains(f))
+            .filter(|f| f.severity > Severity::Note || f.code == row.code)
+            .filter(|f| !dir.allowed.contains(&f.code) && anywhere != Some(f.code))
+            .cloned()
+            .collect();
+        complaints.extend(
+            expected
+                .difference(&found)
+                .map(|f| format!("  lacks {f:?}")),
+        );
+        complaints.extend(found.difference(&expected).map(|f| format!("  has {f:?}")));
+        if row.shows == Shows::NearMiss && expected.iter().any(|f| f.code == row.code) {
+            complaints.push("  a near miss that hits".to_owned());
+        }
+        if row.shows == Shows::Hit
+            && anywhere != Some(row.code)
+            && !expected.iter().any(|f| f.code == row.code)
+        {
+            complaints.push("  a hit that misses".to_owned());
+        }
+        let lasting = |f: &Found| f.severity >= Severity::Damage && f.recovery != Recovery::Heals;
+        let exit_status = u8::from(all.iter().any(lasting));
+        if report.exit_status() != exit_status {
+            complaints.push(format!("  exit status {}", report.exit_status()));
+        }
+        let startup = report.verdict.startup.as_ref();
+        if let Some(outcome) = dir.outcome
+            && startup.map(|s| s.outcome) != Some(outcome)
+        {
+            complaints.push(format!("  startup {startup:?}"));
+        }
+        if startup.is_some_and(|s| s.silent_loss) != dir.silent_loss {
+            complaints.push(format!("  silent loss is not {}", dir.silent_loss));
+        }
+        if let Some(text) = dir.message
+            && !report
+                .findings
+                .sorted()
+                .iter()
+                .any(|f| f.message.contains(text))
+        {
+            complaints.push(format!("  no message with \"{text}\""));
+        }
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<String> = report
+            .findings
+            .sorted()
+            .iter()
+            .filter(|f| f.severity > Severity::Note)
+            .take(5)
+            .map(|f| format!("  ({}: {})", f.check.code, f.message))
+            .collect();
+        complaints.extend(shown);
+        Err(complaints.join("\n"))
+    }
+}
+
+/// A copy of a fixture to be edited. Files are hard links to the fixture's until they are
+/// written, so a copy costs next to nothing.
+struct Dir<'b> {
+    base: &'b Base,
+    folder: tempfile::TempDir,
+    /// How the next start must end.
+    outcome: Option<Outcome>,
+    /// Whether the start must lose something without a word.
+    silent_loss: bool,
+    /// Part of a message that must be there.
+    message: Option<&'static str>,
+    /// A code that must be there, wherever.
+    anywhere: Option<&'static str>,
+    /// Codes that may be there besides.
+    allowed: Vec<&'static str>,
+}
+
+impl<'b> Dir<'b> {
+    fn of(base: &'b Base) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(base.folder.path()).unwrap() {
+            let name = entry.unwrap().file_name();
+            let (from, to) = (base.folder.path().join(&name), folder.path().join(&name));
+            if name == "pgdata" {
+                link_tree(&from, &to);
+            } else {
+                symlink(from, to).unwrap();
+            }
+        }
+        Self {
+            base,
+            folder,
+            outcome: None,
+            silent_loss: false,
+            message: None,
+            anywhere: None,
+            allowed: Vec::new(),
+        }
+    }
+
+    fn is(&self, major: Major) -> bool {
+        self.base.version.major == major
+    }
+
+    fn is_since(&self, major: Major) -> bool {
+        self.base.version.since(major)
+    }
+
+    // Files.
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("pgdata").join(path)
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    fn size(&self, path: &str) -> u64 {
+        fs::metadata(self.path(path)).unwrap().len()
+    }
+
+    /// Writes a new file, so that the fixture's own stays as it is.
+    fn write(&self, path: &str, bytes: &[u8]) {
+        self.remove_if_there(path);
+        fs::write(self.path(path), bytes).unwrap();
+    }
+
+    fn edit(&self, path: &str, edit: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.read(path);
+        edit(&mut bytes);
+        self.write(path, &bytes);
+    }
+
+    fn resize(&self, path: &str, size: u64) {
+        self.edit(path, |b| b.resize(usize::try_from(size).unwrap(), 0));
+    }
+
+    fn remove(&self, path: &str) {
+        fs::remove_file(self.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    }
+
+    fn remove_if_there(&self, path: &str) {
+        if self.path(path).symlink_metadata().is_ok() {
+            self.remove(path);
+        }
+    }
+
+    /// A finding about a file, of the check's own severity.
+    fn file(&self, code: &str, path: &str) -> Found {
+        let check = by_code(code).unwrap();
+        Found {
+            code: check.code,
+            severity: check.severity,
+            recovery: Recovery::Persists,
+            path: path.to_owned(),
+            block: None,
+            offset_number: None,
+            byte_offset: None,
+        }
+    }
+
+    /// A code that must be found at a place that the row does not tell.
+    fn anywhere(&mut self, code: &'static str) {
+        self.anywhere = Some(code);
+    }
+
+    // Pages and tuples.
+
+    fn relation(&self, name: &str) -> String {
+        self.base.relations[name].clone()
+    }
+
+    fn blocks(&self, relation: &str) -> u32 {
+        u32::try_from(self.size(&self.relation(relation)) / BLCKSZ as u64).unwrap()
+    }
+
+    /// Edits a page, and leaves its checksum as it is.
+    fn raw_page(&self, relation: &str, blkno: u32, edit: impl FnOnce(&mut [u8])) {
+        let at = blkno as usize * BLCKSZ;
+        self.edit(&self.relation(relation), |b| edit(&mut b[at..at + BLCKSZ]));
+    }
+
+    /// Edits a page, and makes its checksum fit.
+    fn page(&self, relation: &str, blkno: u32, edit: impl FnOnce(&mut [u8])) {
+        self.raw_page(relation, blkno, |page| {
+            edit(page);
+            self.fix_checksum(page, blkno);
+        });
+    }
+
+    fn zero_page(&self, relation: &str, blkno: u32) {
+        self.raw_page(relation, blkno, |page| page.fill(0));
+    }
+
+    fn fix_checksum(&self, page: &mut [u8], blkno: u32) {
+        if self.base.checksums {
+            set_u16(page, PD_CHECKSUM, page_checksum(page, blkno));
+        }
+    }
+
+    /// A line pointer: lp_off, lp_flags, lp_len.
+    fn item(&self, relation: &str, blkno: u32, offnum: u16) -> (u32, u32, u32) {
+        let at = blkno as usize * BLCKSZ + item_at(offnum);
+        let item = get_u32(&self.read(&self.relation(relation)), at);
+        (item & 0x7FFF, item >> 15 & 3, item >> 17)
+    }
+
+    fn line_pointer(
+        &self,
+        relation: &str,
+        blkno: u32,
+        offnum: u16,
+        edit: impl FnOnce((u32, u32, u32)) -> (u32, u32, u32),
+    ) {
+        let (off, flags, len) = edit(self.item(relation, blkno, offnum));
+        self.page(relation, blkno, |p| {
+            set_u32(p, item_at(offnum), off | flags << 15 | len << 17);
+        });
+    }
+
+    fn tuple(&self, relation: &str, blkno: u32, offnum: u16, edit: impl FnOnce(&mut [u8])) {
+        let (off, flags, len) = self.item(relation, blkno, offnum);
+        assert_eq!(flags, 1, "a normal line pointer");
+        self.page(relation, blkno, |p| {
+            edit(&mut p[off as usize..(off + len) as usize])
+        });
+    }
+
+    fn tuple_without_nulls(&self, relation: &str, blkno: u32) -> u16 {
+        let page = &self.read(&self.relation(relation))[blkno as usize * BLCKSZ..];
+        (1..80)
+            .find(|offnum| {
+                let (off, _, _) = self.item(relation, blkno, *offnum);
+                get_u16(page, off as usize + T_INFOMASK) & 1 == 0
+            })
+            .unwrap()
+    }
+
+    fn page_found(&self, code: &str, relation: &str, blkno: u32) -> Found {
+        Found {
+            block: Some(blkno),
+            byte_offset: Some(u64::from(blkno) * BLCKSZ as u64),
+            ..self.file(code, &self.relation(relation))
+        }
+    }
+
+    fn item_found(&self, code: &str, relation: &str, blkno: u32, offnum: u16) -> Found {
+        let page = self.page_found(code, relation, blkno);
+        Found {
+            offset_number: Some(offnum),
+            byte_offset: page.byte_offset.map(|at| at + item_at(offnum) as u64),
+            ..page
+        }
+    }
+
+    fn tuple_found(&self, code: &str, relation: &str, blkno: u32, offnum: u16) -> Found {
+        let page = self.page_found(code, relation, blkno);
+        let (off, _, _) = self.item(relation, blkno, offnum);
+        Found {
+            offset_number: Some(offnum),
+            byte_offset: page.byte_offset.map(|at| at + u64::from(off)),
+            ..page
+        }
+    }
+
+    // Transactions.
+
+    fn next_xid(&self) -> u32 {
+        self.base.next_xid
+    }
+
+    fn oldest_xid(&self) -> u32 {
+        self.base.control.check_point_copy.oldest_xid.0
+    }
+
+    /// The bits of a tuple that several transactions locked.
+    fn lockers(&self) -> u16 {
+        if self.is_since(Major::V9_3) {
+            XMAX_IS_MULTI | XMAX_LOCK_ONLY | XMAX_KEYSHR_LOCK
+        } else {
+            XMAX_IS_MULTI | XMAX_LOCK_ONLY // HEAP_XMAX_SHARED_LOCK there
+        }
+    }
+
+    fn clog(&self, segno: u64) -> String {
+        format!("{}/{segno:04X}", self.base.version.xact_dir())
+    }
+
+    /// The first segment of an SLRU.
+    fn slru(&self, slru: Slru) -> String {
+        let layout = &self.base.layout;
+        format!(
+            "{}/{}",
+            slru.directory(layout),
+            slru.segment_name(0, layout)
+        )
+    }
+
+    // pg_control and the checkpoint record.
+
+    fn control_copy_at(&self) -> usize {
+        if self.is_since(Major::V11) { 40 } else { 48 }
+    }
+
+    fn next_xid_at(&self) -> usize {
+        match self.base.version.major {
+            m if m >= Major::V19 => 32,
+            m if m >= Major::V9_2 => 24,
+            _ => 16,
+        }
+    }
+
+    fn next_oid_at(&self) -> usize {
+        self.next_xid_at() + if self.is_since(Major::V12) { 8 } else { 4 }
+    }
+
+    /// Edits `pg_control`, and makes its CRC fit.
+    fn control(&self, edit: impl FnOnce(&mut [u8])) {
+        let version = self.base.version;
+        let crc_at = version.control_crc_at;
+        self.edit("global/pg_control", |b| {
+            edit(b);
+            let crc = Crc::of(version).update(&b[..crc_at]).value();
+            set_u32(b, crc_at, crc);
+        });
+    }
+
+    /// Edits the last checkpoint, in its record and in `pg_control`'s copy.
+    fn check_point(&self, edit: impl Fn(&mut [u8])) {
+        let at = self.control_copy_at();
+        self.control(|b| edit(&mut b[at..]));
+        let version = self.base.version;
+        let header = RecordHeader::size(version);
+        let payload = if version.since(Major::V9_5) {
+            header + 2
+        } else {
+            header
+        };
+        self.wal(self.base.control.check_point, |b| {
+            edit(&mut b[payload..]);
+            fix_record_crc(version, b);
+        });
+    }
+
+    fn set_next_xid(&self, xid: u32) {
+        let at = self.next_xid_at();
+        self.check_point(|b| set_u32(b, at, xid));
+    }
+
+    fn label(&self) -> String {
+        let control = &self.base.control;
+        let segment = self.segment_at(control.check_point_copy.redo);
+        format!(
+            "START WAL LOCATION: {} (file {})\nCHECKPOINT LOCATION: {}\nBACKUP METHOD: \
+             pg_start_backup\nSTART TIME: 2026-11-20 12:00:00 UTC\nLABEL: nightly\n",
+            control.check_point_copy.redo,
+            segment.rsplit_once('/').unwrap().1,
+            control.check_point
+        )
+    }
+
+    // WAL.
+
+    fn geometry(&self) -> WalGeometry {
+        WalGeometry::of(&self.base.layout)
+    }
+
+    fn segment(&self, tli: TimeLineID, segno: XLogSegNo) -> String {
+        format!(
+            "{}/{}",
+            self.base.version.wal_dir(),
+            self.geometry().name(tli, segno)
+        )
+    }
+
+    /// The segment on timeline 1 that holds a position.
+    fn segment_at(&self, lsn: XLogRecPtr) -> String {
+        self.segment(1, self.geometry().segment_of(lsn))
+    }
+
+    /// Edits the WAL from a position on, up to the end of its segment.
+    fn wal(&self, lsn: XLogRecPtr, edit: impl FnOnce(&mut [u8])) {
+        let at = usize::try_from(self.geometry().segment_offset(lsn)).unwrap();
+        self.edit(&self.segment_at(lsn), |b| edit(&mut b[at..]));
+    }
+
+    /// Makes the CRC of a record wrong.
+    fn break_record(&self, lsn: XLogRecPtr) {
+        let at = crc_at(self.base.version);
+        self.wal(lsn, |b| b[at] ^= 1);
+    }
+
+    fn remove_wal(&self) {
+        let dir = self.base.version.wal_dir();
+        for entry in fs::read_dir(self.path(dir)).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+
+    /// The first record that starts on a page so many pages before the end of WAL.
+    fn record_before_end(&self, pages: u64) -> XLogRecPtr {
+        let geometry = self.geometry();
+        let page = XLogRecPtr(geometry.page_start(self.base.end).0 - pages * geometry.page_size);
+        let bytes = self.read(&self.segment_at(page));
+        let at = usize::try_from(geometry.segment_offset(page)).unwrap();
+        let header = &bytes[at..];
+        let continued = get_u16(header, 2) & 1 != 0;
+        let (size, rest) = match (self.is_since(Major::V9_3), continued) {
+            (true, _) => (24, get_u32(header, 16)),
+            (false, true) => (16, 4 + get_u32(header, 16)),
+            (false, false) => (16, 0),
+        };
+        let first = size + u64::from(rest).next_multiple_of(8);
+        assert!(
+            first + 64 < geometry.page_size,
+            "a record starts on the page"
+        );
+        XLogRecPtr(page.0 + first)
+    }
+
+    /// `XLOG_SWITCH`, following the last record.
+    fn switch_record(&self) -> Vec<u8> {
+        let version = self.base.version;
+        let mut record = vec![0; RecordHeader::size(version)];
+        let size = u32::try_from(record.len()).unwrap();
+        let (tot_len, prev, info) = match version.major {
+            m if m >= Major::V9_5 => (0, 8, 16),
+            m if m >= Major::V9_3 => (0, 16, 12),
+            _ => (16, 4, 24),
+        };
+        set_u32(&mut record, tot_len, size);
+        self.set_wal_lsn(&mut record, prev, self.base.last_record);
+        record[info] = 0x40;
+        fix_record_crc(version, &mut record);
+        record
+    }
+
+    fn set_wal_lsn(&self, bytes: &mut [u8], at: usize, lsn: XLogRecPtr) {
+        let (first, second) = if self.is_since(Major::V9_3) {
+            (lsn.low(), lsn.high())
+        } else {
+            (lsn.high(), lsn.low())
+        };
+        set_u32(bytes, at, first);
+        set_u32(bytes, at + 4, second);
+    }
+
+    /// Ends the WAL with a switch to the next segment.
+    fn switch_segment(&self) {
+        let record = self.switch_record();
+        self.wal(self.base.end, |b| {
+            b[..record.len()].copy_from_slice(&record)
+        });
+    }
+
+    fn sysid_at(&self) -> usize {
+        if self.is_since(Major::V9_3) { 24 } else { 16 }
+    }
+
+    /// Makes a segment with one record in it, and edits it.
+    fn make_segment(&self, tli: TimeLineID, segno: XLogSegNo, edit: impl FnOnce(&mut [u8])) {
+        let geometry = self.geometry();
+        let header = self.sysid_at() + 16;
+        let mut bytes = self.read(&self.segment_at(self.base.end))[..header].to_vec();
+        set_u16(&mut bytes, 2, 2); // XLP_LONG_HEADER
+        self.set_wal_lsn(&mut bytes, 8, geometry.segment_start(segno));
+        if self.is_since(Major::V9_3) {
+            set_u32(&mut bytes, 16, 0);
+        }
+        bytes.extend(self.switch_record());
+        edit(&mut bytes);
+        let path = self.segment(tli, segno);
+        self.write(&path, &bytes);
+        let file = File::options().write(true).open(self.path(&path)).unwrap();
+        file.set_len(geometry.segment_size).unwrap();
+    }
+
+    /// Moves the last checkpoint, and the segment it lies in, to timeline 2.
+    fn promote(&self) {
+        let since_9_3 = self.is_since(Major::V9_3);
+        self.check_point(|b| {
+            set_u32(b, 8, 2);
+            if since_9_3 {
+                set_u32(b, 12, 2);
+            }
+        });
+        let segno = self.geometry().segment_of(self.base.control.check_point);
+        let mut bytes = self.read(&self.segment(1, segno));
+        for page in bytes.chunks_exact_mut(BLCKSZ) {
+            set_u32(page, 4, 2);
+        }
+        self.remove(&self.segment(1, segno));
+        self.write(&self.segment(2, segno), &bytes);
+    }
+
+    fn history_path(&self, tli: TimeLineID) -> String {
+        format!("{}/{tli:08X}.history", self.base.version.wal_dir())
+    }
+
+    /// A history of one line: the timeline `tli` was left at `lsn`.
+    fn history(&self, tli: TimeLineID, lsn: XLogRecPtr) -> String {
+        if self.is_since(Major::V9_3) {
+            format!("{tli}\t{lsn}\tno recovery target specified\n")
+        } else {
+            let segment = self.segment_at(lsn);
+            let segment = segment.rsplit_once('/').unwrap().1;
+            format!("{tli}\t{segment}\tno recovery target specified\n")
+        }
+    }
+}
+
+fn link_tree(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            link_tree(&entry.path(), &to);
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
+        } else {
+            fs::hard_link(entry.path(), to).unwrap();
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Bytes
+
+fn get_u16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap())
+}
+
+fn get_u32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn set_u16(bytes: &mut [u8], at: usize, value: u16) {
+    bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+}
+
+fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn set_lsn(page: &mut [u8], lsn: XLogRecPtr) {
+    set_u32(page, PD_LSN, lsn.high());
+    set_u32(page, PD_LSN + 4, lsn.low());
+}
+
+fn item_at(offnum: u16) -> usize {
+    24 + 4 * (usize::from(offnum) - 1)
+}
+
+/// Sets xmin, and of its hint bits those given alone.
+fn inserted_by(tuple: &mut [u8], xmin: u32, hint_bits: u16) {
+    set_u32(tuple, T_XMIN, xmin);
+    let infomask = get_u16(tuple, T_INFOMASK) & !XMIN_FROZEN | hint_bits;
+    set_u16(tuple, T_INFOMASK, infomask);
+}
+
+/// Sets xmax, and of the bits about it those given alone.
+fn deleted_by(tuple: &mut [u8], xmax: u32, bits: u16) {
+    set_u32(tuple, T_XMAX, xmax);
+    let infomask = get_u16(tuple, T_INFOMASK) & !XMAX_BITS | bits;
+    set_u16(tuple, T_INFOMASK, infomask);
+}
+
+fn crc_at(version: &Version) -> usize {
+    match version.major {
+        m if m >= Major::V9_5 => 20,
+        m if m >= Major::V9_3 => 24,
+        _ => 0,
+    }
+}
+
+/// Makes the CRC of the record that `bytes` begin with fit.
+fn fix_record_crc(version: &Version, bytes: &mut [u8]) {
+    let length_at = if version.since(Major::V9_3) { 0 } else { 16 };
+    let length = get_u32(bytes, length_at) as usize;
+    assert!(length < 256 && length <= bytes.len(), "a short record");
+    let crc = crc_of(version, &bytes[..length]);
+    set_u32(bytes, crc_at(version), crc);
+}
