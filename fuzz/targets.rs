@@ -496,10 +496,7 @@ pub fn wal_walk(data: &[u8]) {
                 let len = usize::from(input.u16() % 4096);
                 writer.insert_torn(&vec![op; len], 1 + usize::from(op & 1));
             }
-            6 => {
-                writer.seek();
-                writer.tli = 1 + u32::from(op & 3);
-            }
+            6 => writer.switch_timeline(1 + u32::from(op & 3)),
             _ => raw.push((input.u16(), input.u16(), input.u8())),
         }
     }

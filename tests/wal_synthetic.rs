@@ -510,6 +510,39 @@ fn timelines_only_rise() {
     }
 }
 
+#[test]
+fn recovery_follows_a_timeline_that_branched_off_within_a_segment() {
+    for row in &VERSIONS {
+        let layout = layout(row, 1024, 8192);
+        let mut writer = WalWriter::new(layout, 8192 * 7);
+        for len in [100, 3000, 6000] {
+            writer.insert(10, 0, 3, &vec![1; len]);
+        }
+        let fork = XLogRecPtr(writer.seek());
+        let old = writer.insert(10, 0, 3, &[7; 40]);
+        writer.at = fork.0;
+        writer.prev = old.prev.0;
+        writer.records.pop();
+        writer.switch_timeline(2);
+        for len in [500, 9000, 20] {
+            writer.insert(10, 0, 4, &vec![2; len]);
+        }
+        let mut context = context(layout);
+        context.timelines = Timelines::new(2, &[(1, Some(fork))]);
+        let begin = Position::at(writer.records[0].lsn);
+        let (records, position, _) = read_in_sequence(&context, &writer.segments, begin);
+        assert_eq!(records, writer.records, "{}", row.major);
+        let (parallel, end) = read_in_parallel(&context, &writer.segments, begin);
+        assert_eq!(parallel, records);
+        assert_eq!(end.position, position);
+
+        // Without the history the old timeline is all there is.
+        context.timelines = Timelines::single(1);
+        let (records, ..) = read_in_sequence(&context, &writer.segments, begin);
+        assert_eq!(records.last(), Some(&old));
+    }
+}
+
 /// With a right CRC, so that the blocks themselves are at fault.
 #[test]
 fn payloads_that_end_the_wal() {

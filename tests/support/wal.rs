@@ -390,6 +390,15 @@ impl WalWriter {
         seen
     }
 
+    /// Goes on on another timeline, in a copy of the segment, as after a promotion.
+    pub fn switch_timeline(&mut self, tli: TimeLineID) {
+        let at = self.seek();
+        let segno = self.segno(at);
+        let bytes = self.segments.files[&(self.tli, segno)].clone();
+        self.segments.files.insert((tli, segno), bytes);
+        self.tli = tli;
+    }
+
     /// `XLOG_SWITCH`: the rest of the segment stays zero.
     pub fn switch(&mut self) -> Seen {
         self.insert_raw(0, 0x40, 0, 0, &[])
