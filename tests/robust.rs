@@ -344,7 +344,7 @@ fn files_that_cannot_be_opened() {
     let fifo = Command::new("mkfifo").arg(cluster.path(&table)).status();
     assert!(fifo.unwrap().success());
     let _listener = std::os::unix::net::UnixListener::bind(cluster.path("pg_notify/0000")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     let other = "base/1/112";
     let bytes = cluster.read(other);
     cluster.replace(other, &bytes);
