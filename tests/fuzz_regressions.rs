@@ -184,17 +184,17 @@ fn seeds_of_file(
             seeds.add("text_file", &[1, v], bytes);
         }
         (_, path) if path.ends_with("tablespace_map") => seeds.add("text_file", &[2, v], bytes),
-        (_, path) if path.ends_with("_fsm") && *relations % 16 == 0 => {
+        (_, path) if path.ends_with("_fsm") && relations.is_multiple_of(16) => {
             *relations += 1;
             seeds.add("page", &[v, 1, 0, 0, 0, 0, 3, 0, 0, 0], head(8192));
             seeds.add("small_file", &[6, v, 0, 0, 0, 0], head(8192));
         }
-        (_, path) if path.ends_with("_vm") && *relations % 16 == 0 => {
+        (_, path) if path.ends_with("_vm") && relations.is_multiple_of(16) => {
             *relations += 1;
             seeds.add("page", &[v, 2, 0, 0, 0, 0, 1, 0, 0, 0], head(8192));
         }
         (_, path)
-            if path.starts_with("base/") && bytes.len() >= 8192 && bytes.len() % 8192 == 0 =>
+            if path.starts_with("base/") && bytes.len() >= 8192 && bytes.len().is_multiple_of(8192) =>
         {
             *relations += 1;
             // A few of each version, of all sizes: catalogs, tables and indexes.
