@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::finding::Confidence;
+use crate::finding::{Confidence, Severity};
 use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::wal::{WalGeometry, WalPageHeader};
 use crate::recovery::reader::{Position, WalContext, WalReader, WalSource};
@@ -69,6 +69,24 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         .at_lsn(stop.lsn)
         .at_byte(geometry.segment_offset(stop.lsn));
     findings.push(Finding::new(&CHECK, location, message).confidence(Confidence::Likely));
+}
+
+/// Breaks in WAL that the next start does not need.
+pub fn run_survey(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(survey), Some(wal)) = (examination.survey, examination.wal) else { return };
+    let geometry = WalGeometry::of(wal.layout());
+    for found in &survey.breaks {
+        let Some(reason) = found.stop.message(wal.layout().version) else { continue };
+        let lsn = found.stop.lsn;
+        let message = format!(
+            "{reason}; the next start does not need this WAL, but a standby or a recovery to an \
+             earlier point would"
+        );
+        let location = Location::file(&wal.path(found.tli, geometry.segment_of(lsn)))
+            .at_lsn(lsn)
+            .at_byte(geometry.segment_offset(lsn));
+        findings.push(Finding::new(&CHECK, location, message).severity(Severity::Abnormal));
+    }
 }
 
 /// What kind of end the WAL has.

@@ -3,6 +3,8 @@
 //! Each fact is there, missing, unreadable or malformed; which one it is, is kept, and said
 //! by one check.
 
+pub mod catalog;
+pub mod replay;
 pub mod slru;
 pub mod xact;
 

@@ -6,5 +6,6 @@ pub mod reader;
 pub mod source;
 pub mod start;
 pub mod stop;
+pub mod survey;
 pub mod timeline;
 pub mod walk;

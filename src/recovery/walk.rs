@@ -140,14 +140,20 @@ fn read_piece<S: WalSink>(
             }
         }
     }
+    // Only here can what normalize() passes over matter.
+    let end = geometry.segment_start(segno.saturating_add(1)).0;
+    let near_end = end
+        .min(limit.map_or(end, |limit| limit.0))
+        .saturating_sub(64);
     let mut first_prev = None;
     let mut first_tlis = (0, 0);
     let mut records = 0_u64;
     let stop = loop {
-        let position = reader.position();
-        let next = normalize(context, position.next);
-        if geometry.segment_of(next) > segno || limit.is_some_and(|limit| next >= limit) {
-            break None;
+        if reader.next().0 >= near_end {
+            let next = normalize(context, reader.next());
+            if geometry.segment_of(next) > segno || limit.is_some_and(|limit| next >= limit) {
+                break None;
+            }
         }
         match reader.read() {
             Ok(record) => {
