@@ -170,8 +170,10 @@ impl Cluster {
     #[must_use]
     pub fn newest_timeline(&self, start: TimeLineID) -> TimeLineID {
         let mut newest = start;
-        while self.histories.contains_key(&newest.saturating_add(1)) {
-            newest = newest.saturating_add(1);
+        while let Some(next) = newest.checked_add(1)
+            && self.histories.contains_key(&next)
+        {
+            newest = next;
         }
         newest
     }

@@ -310,4 +310,43 @@ mod tests {
         next.advance_past(TransactionId(0xFFFF_FFF0));
         assert_eq!(next.to_string(), "2:3", "an older xid changes nothing");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn lsns_order_as_their_halves_and_survive_printing(a: u64, b: u64) {
+            let (a, b) = (XLogRecPtr(a), XLogRecPtr(b));
+            assert_eq!(a.cmp(&b), (a.high(), a.low()).cmp(&(b.high(), b.low())));
+            assert_eq!(XLogRecPtr::from_halves(a.high(), a.low()), a);
+            assert_eq!(XLogRecPtr::parse(&a.to_string()), Some(a));
+        }
+
+        #[test]
+        fn of_two_xids_one_precedes_unless_they_are_half_the_circle_apart(a: u32, b: u32) {
+            let (x, y) = (TransactionId(a), TransactionId(b));
+            let normal = x.is_normal() && y.is_normal();
+            if a == b {
+                assert!(!x.precedes(y));
+            } else if normal && a.wrapping_sub(b) == 0x8000_0000 {
+                assert!(x.precedes(y) && y.precedes(x));
+            } else {
+                assert_ne!(x.precedes(y), y.precedes(x));
+            }
+            assert!(x.next().is_normal());
+            assert!(!x.is_normal() || x.precedes(x.next()));
+        }
+
+        #[test]
+        fn the_next_xid_only_grows_and_passes_what_it_is_told_of(
+            epoch in 0_u32..u32::MAX, next in 3_u32.., xid: u32,
+        ) {
+            let xid = TransactionId(xid);
+            let before = FullTransactionId::from_epoch_and_xid(epoch, TransactionId(next));
+            assert_eq!((before.epoch(), before.xid().0), (epoch, next));
+            let mut after = before;
+            after.advance_past(xid);
+            assert!(after >= before && after.0 - before.0 <= 0x8000_0003);
+            assert!(after.xid().is_normal());
+            assert!(!xid.is_normal() || xid.precedes(after.xid()));
+        }
+    }
 }

@@ -227,7 +227,7 @@ pub fn dry_run(
         Outcome::CrashRecovery
     };
     run.timeline = if archive {
-        newest_known(cluster, target) + 1
+        newest_known(cluster, target).saturating_add(1)
     } else {
         target
     };
