@@ -147,7 +147,10 @@ fn torn_pages_are_those_of(fixture: &str) {
         .collect();
     let mut found = Vec::new();
     each_page(fixture, |layout, relation, blkno, page| {
-        if !page::server_accepts_checksummed(page, blkno, layout) {
+        // The server's tool passes over pages that look new, though the second half of one
+        // may have been written: the server refuses that page.
+        let is_new = PageHeader::parse(page).unwrap().is_new();
+        if !is_new && !page::server_accepts_checksummed(page, blkno, layout) {
             let path = relation
                 .path
                 .strip_prefix("pgdata/")
