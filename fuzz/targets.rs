@@ -16,9 +16,7 @@ use pgautopsy::format::fsm::{self, FsmPage};
 use pgautopsy::format::heap::{HeapTuples, line_pointer_offset};
 use pgautopsy::format::history::TimeLineHistory;
 use pgautopsy::format::index::{Meta, Special};
-use pgautopsy::format::names::{
-    RelFile, RelFileName, SlruNames, TwoPhaseName, WalFile, WalSegmentName,
-};
+use pgautopsy::format::names::{RelFileName, WalSegmentName};
 use pgautopsy::format::page::{
     PageHeader, line_pointer, line_pointers, page_faults, server_accepts,
     server_accepts_checksummed,
@@ -197,7 +195,7 @@ pub fn small_file(data: &[u8]) {
                 assert!(place.byte < layout.blcksz);
                 assert!(place.page_offset(&layout) < 32 * u64::from(layout.blcksz));
                 let name = slru.segment_name(place.segno, &layout);
-                if let Some(segno) = slru.parse_segment_name(&name, &layout) {
+                if let Some(segno) = slru::parse_segment_name(&name) {
                     assert_eq!(segno, place.segno);
                 }
                 let next = u64::from(page.len() as u32);
@@ -261,43 +259,26 @@ pub fn text_file(data: &[u8]) {
         }
         _ => {
             let name = String::from_utf8_lossy(input.0);
-            file_name(version, &layout, &name);
+            file_name(&layout, &name);
         }
     }
 }
 
-fn file_name(version: &Version, layout: &Layout, name: &str) {
+fn file_name(layout: &Layout, name: &str) {
     let _ = classify(name);
     let _ = classify_wal(name);
     if let Some(lsn) = XLogRecPtr::parse(name) {
         assert_eq!(XLogRecPtr::parse(&lsn.to_string()), Some(lsn));
     }
-    if let Some(file) = WalFile::parse(name) {
+    if let Some(segment) = WalSegmentName::parse(name) {
+        assert_eq!(segment.to_string(), name);
+        // A segment number past those of a log file belongs to a later one.
+        let geometry = WalGeometry::of(layout);
+        let segno = geometry.segno(&segment);
+        assert_eq!(geometry.segno(&geometry.name(segment.tli, segno)), segno);
+    }
+    if let Some(file) = RelFileName::parse(name) {
         assert_eq!(file.to_string(), name);
-    }
-    if let Some(segment) = WalSegmentName::parse(name)
-        && let Some(segno) = segment.segno(layout)
-    {
-        assert_eq!(
-            WalSegmentName::new(layout, segment.tli, segno),
-            Some(segment)
-        );
-    }
-    if let Some(file) = RelFile::parse(version, name) {
-        assert_eq!(file.path(version), name);
-    }
-    if let Some(file) = RelFileName::parse(version, name) {
-        assert_eq!(file.to_string(), name);
-    }
-    if let Some(file) = TwoPhaseName::parse(version, name) {
-        assert_eq!(file.to_string(), name);
-        let _ = file.xid();
-    }
-    for dir in ["pg_xact", "pg_notify", "pg_multixact/members"] {
-        let names = SlruNames::of(version, dir);
-        if let Some(segno) = names.parse(name) {
-            assert_eq!(names.parse(&names.name(segno)), Some(segno));
-        }
     }
 }
 

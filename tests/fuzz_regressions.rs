@@ -194,7 +194,9 @@ fn seeds_of_file(
             seeds.add("page", &[v, 2, 0, 0, 0, 0, 1, 0, 0, 0], head(8192));
         }
         (_, path)
-            if path.starts_with("base/") && bytes.len() >= 8192 && bytes.len().is_multiple_of(8192) =>
+            if path.starts_with("base/")
+                && bytes.len() >= 8192
+                && bytes.len().is_multiple_of(8192) =>
         {
             *relations += 1;
             // A few of each version, of all sizes: catalogs, tables and indexes.

@@ -9,8 +9,8 @@ use pgautopsy::format::slru::{self, Slru, SlruPlace};
 use pgautopsy::format::{BlockNumber, ForkNumber, Layout, Major, Version, vm};
 use pgautopsy::report::page::{PageContext, render_page};
 use std::collections::HashMap;
-use std::io::Read;
-use std::path::Path;
+
+mod support;
 
 /// One relation file segment of a fixture.
 struct Relation {
@@ -47,42 +47,26 @@ fn layout(fixture: &str) -> Layout {
     Layout::usual(Version::by_name(major).unwrap())
 }
 
-/// Calls `file` with path and contents of each file that `wanted` picks.
-fn each_file(fixture: &str, wanted: impl Fn(&str) -> bool, mut file: impl FnMut(&str, Vec<u8>)) {
-    let path = format!("testdata/fixtures/{fixture}.tar.zst");
-    let packed = std::fs::File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path))
-        .unwrap_or_else(|e| panic!("{path}: {e}"));
-    let mut archive = tar::Archive::new(zstd::Decoder::new(packed).unwrap());
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_string_lossy().into_owned();
-        if entry.header().entry_type().is_file() && wanted(&path) {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).unwrap();
-            file(&path, bytes);
-        }
-    }
-}
-
 /// All relation files of a fixture, and its layout.
 fn relations(fixture: &str) -> (Layout, Vec<Relation>) {
     let layout = layout(fixture);
-    let mut all = Vec::new();
     let wanted = |path: &str| {
-        ["/base/", "/global/", "ts1/"]
+        ["pgdata/base/", "pgdata/global/", "ts1/"]
             .iter()
-            .any(|r| path.contains(r))
+            .any(|r| path.starts_with(r))
     };
-    each_file(fixture, wanted, |path, bytes| {
-        if let Some((fork, segno)) = relation_name(path.rsplit('/').next().unwrap()) {
-            all.push(Relation {
-                path: path.to_owned(),
+    let all: Vec<Relation> = support::fixture_files(fixture, wanted)
+        .into_iter()
+        .filter_map(|(path, bytes)| {
+            let (fork, segno) = relation_name(path.rsplit('/').next().unwrap())?;
+            Some(Relation {
+                path,
                 fork,
                 first: segno * layout.relseg_size,
                 bytes,
-            });
-        }
-    });
+            })
+        })
+        .collect();
     assert!(all.len() > 100, "{fixture} has relations");
     (layout, all)
 }
@@ -132,7 +116,27 @@ fn checksums_and_headers_of_healthy_pages() {
 
 #[test]
 fn torn_pages_are_the_recorded_ones() {
-    let mut wanted: Vec<(String, u32)> = truth("13-torn/bad_checksums.csv")
+    for fixture in support::of_kind("torn") {
+        torn_pages_are_those_of(fixture);
+    }
+}
+
+#[test]
+#[ignore = "needs the whole set beside the repository"]
+fn bad_checksums_are_the_recorded_ones() {
+    let mut seen = 0;
+    for fixture in support::all_shared() {
+        let recorded = support::truth_if_any(&fixture, "bad_checksums.csv").is_some();
+        if recorded && fixture != "15-targz" {
+            torn_pages_are_those_of(&fixture);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 11);
+}
+
+fn torn_pages_are_those_of(fixture: &str) {
+    let mut wanted: Vec<(String, u32)> = support::truth(fixture, "bad_checksums.csv")
         .lines()
         .skip(1)
         .map(|line| {
@@ -142,8 +146,11 @@ fn torn_pages_are_the_recorded_ones() {
         })
         .collect();
     let mut found = Vec::new();
-    each_page("13-torn", |layout, relation, blkno, page| {
-        if !page::server_accepts_checksummed(page, blkno, layout) {
+    each_page(fixture, |layout, relation, blkno, page| {
+        // The server's tool passes over pages that look new, though the second half of one
+        // may have been written: the server refuses that page.
+        let is_new = PageHeader::parse(page).unwrap().is_new();
+        if !is_new && !page::server_accepts_checksummed(page, blkno, layout) {
             let path = relation
                 .path
                 .strip_prefix("pgdata/")
@@ -153,7 +160,7 @@ fn torn_pages_are_the_recorded_ones() {
     });
     wanted.sort();
     found.sort();
-    assert_eq!(found, wanted);
+    assert_eq!(found, wanted, "{fixture}");
 }
 
 #[test]
@@ -350,13 +357,6 @@ fn damage_is_explained() {
     assert_eq!((sums, moved, bits), (pages, pages, pages));
 }
 
-fn truth(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata/truth")
-        .join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
 /// The SLRU segments of a fixture.
 struct Slrus {
     layout: Layout,
@@ -377,14 +377,10 @@ impl Slrus {
             let slru = all.into_iter().find(|s| s.directory(&layout) == dir)?;
             Some((slru, slru::parse_segment_name(name)?))
         };
-        let mut segments = HashMap::new();
-        each_file(
-            fixture,
-            |path| slru_of(path).is_some(),
-            |path, bytes| {
-                segments.insert(slru_of(path).unwrap(), bytes);
-            },
-        );
+        let segments = support::fixture_files(fixture, |path| slru_of(path).is_some())
+            .into_iter()
+            .map(|(path, bytes)| (slru_of(&path).unwrap(), bytes))
+            .collect();
         Self { layout, segments }
     }
 
@@ -421,7 +417,7 @@ fn slrus_say_what_the_server_says() {
     ] {
         let slrus = Slrus::of(fixture);
         let mut statuses = 0;
-        for line in truth(&format!("{fixture}/xacts.csv")).lines().skip(1) {
+        for line in support::truth(fixture, "xacts.csv").lines().skip(1) {
             let fields: Vec<&str> = line.split(',').collect();
             if let (Ok(xid), "committed" | "aborted") = (fields[1].parse(), fields[2]) {
                 let (page, place) = slrus.at(Slru::Xact, xid);
@@ -431,7 +427,7 @@ fn slrus_say_what_the_server_says() {
             }
         }
         assert!(statuses > 4, "{fixture}: {statuses}");
-        let multis: HashMap<u64, String> = truth(&format!("{fixture}/multixacts.csv"))
+        let multis: HashMap<u64, String> = support::truth(fixture, "multixacts.csv")
             .lines()
             .skip(1)
             .filter_map(|line| {

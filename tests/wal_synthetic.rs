@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(position.last, Some(XLogRecPtr(writer.prev)));
         // Behind it lie zeros: of a page begun, of a page not begun, or no file.
         let at = normalize(&context, end);
-        let on_begun_page = end.0 % u64::from(page) != 0
+        let on_begun_page = !end.0.is_multiple_of(u64::from(page))
             && at.0 / u64::from(page) == end.0 / u64::from(page);
         match stop.cause {
             StopCause::ZeroLength => prop_assert!(on_begun_page && !layout.since(Major::V9_5)),

@@ -219,9 +219,9 @@ pub fn dry_run(
     run.redo_done = run.redo_start.and(end.position.last);
     run.end_of_wal = Some(end.position.next);
     run.stop = end.stop;
-    // A label alone makes the server replay as from an archive (xlogrecovery.c:
-    // InitWalRecovery, "InArchiveRecovery = true"), but it stays on its timeline.
-    run.outcome = if archive || label.is_some() {
+    // From 9.3 on a label alone makes the server replay as from an archive (xlog.c:
+    // StartupXLOG, "InArchiveRecovery = true"), but it stays on its timeline.
+    run.outcome = if archive || label.is_some() && version.since(Major::V9_3) {
         Outcome::ArchiveRecovery
     } else {
         Outcome::CrashRecovery

@@ -2,7 +2,7 @@
 //!
 //! Clusters lie in one archive per major version; tests that are `#[ignore]`d also use the
 //! whole set beside the repository (`../shared/fixtures`), which CI has.
-#![allow(dead_code)] // each test binary uses a part
+#![allow(dead_code, unused_imports, unused_macros)] // each test binary uses a part
 #![allow(missing_docs)]
 
 use std::collections::BTreeMap;
@@ -15,14 +15,52 @@ pub fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
 
+/// Makes two tests of each function over `&[Fixture]`, a type with `load(name)`: `bundled::…`,
+/// and `whole_set::…`, which is ignored. Fixtures are loaded once for all tests of a set.
+macro_rules! both_sets {
+    ($($test:ident),+ $(,)?) => {
+        mod bundled {
+            use rayon::prelude::*;
+            static SET: std::sync::LazyLock<Vec<super::Fixture>> = std::sync::LazyLock::new(|| {
+                let names = super::support::bundled().par_iter();
+                names.map(|name| super::Fixture::load(name)).collect()
+            });
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&SET);
+                }
+            )+
+        }
+        mod whole_set {
+            use rayon::prelude::*;
+            static SET: std::sync::LazyLock<Vec<super::Fixture>> = std::sync::LazyLock::new(|| {
+                let names = super::support::all_shared().into_par_iter();
+                names.map(|name| super::Fixture::load(&name)).collect()
+            });
+            $(
+                #[test]
+                #[ignore = "needs the whole set beside the repository"]
+                fn $test() {
+                    super::$test(&SET);
+                }
+            )+
+        }
+    };
+}
+pub(crate) use both_sets;
+
 /// The whole set of fixtures, where it is at hand.
 pub fn shared_fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures")
 }
 
-fn open(path: &Path) -> tar::Archive<impl Read + use<>> {
+type Packed = zstd::Decoder<'static, BufReader<File>>;
+pub type Entry<'a> = tar::Entry<'a, Packed>;
+
+fn open(path: &Path) -> tar::Archive<Packed> {
     let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let mut decoder = zstd::Decoder::new(BufReader::new(file)).unwrap();
+    let mut decoder = zstd::Decoder::with_buffer(BufReader::new(file)).unwrap();
     decoder.window_log_max(27).unwrap();
     tar::Archive::new(decoder)
 }
@@ -58,7 +96,7 @@ pub fn bundled() -> &'static [String] {
 pub fn all_shared() -> Vec<String> {
     let folder = shared_fixtures();
     let mut names: Vec<String> = fs::read_dir(&folder)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+        .unwrap_or_else(|e| panic!("no whole set of fixtures at {}: {e}", folder.display()))
         .filter_map(|entry| {
             let name = entry.unwrap().file_name().into_string().unwrap();
             name.strip_suffix(".tar.zst").map(str::to_owned)
@@ -78,28 +116,34 @@ pub fn of_kind(kind: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The files of a fixture whose path (`pgdata/global/pg_control`) is `wanted`, read in one
-/// pass over the archive.
+/// Calls `each` with path (`pgdata/global/pg_control`) and entry of all that a fixture holds, in
+/// the order of the archive.
+pub fn each_entry(name: &str, mut each: impl FnMut(&str, &mut Entry<'_>)) {
+    let (path, prefix) = archive_of(name);
+    let mut archive = open(&path);
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_str().unwrap().to_owned();
+        match path.strip_prefix(&prefix) {
+            None | Some("") => {}
+            Some(path) => each(path, &mut entry),
+        }
+    }
+}
+
+/// The files of a fixture whose path is `wanted`, read in one pass over the archive.
 pub fn fixture_files(
     name: &str,
     mut wanted: impl FnMut(&str) -> bool,
 ) -> BTreeMap<String, Vec<u8>> {
-    let (path, prefix) = archive_of(name);
-    let mut archive = open(&path);
     let mut files = BTreeMap::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_str().unwrap().to_owned();
-        let Some(path) = path.strip_prefix(&prefix) else {
-            continue;
-        };
+    each_entry(name, |path, entry| {
         if entry.header().entry_type().is_file() && wanted(path) {
-            let path = path.to_owned();
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
-            files.insert(path, bytes);
+            files.insert(path.to_owned(), bytes);
         }
-    }
+    });
     files
 }
 
@@ -108,6 +152,12 @@ pub fn fixture_file(name: &str, path: &str) -> Vec<u8> {
     fixture_files(name, |p| p == path)
         .remove(path)
         .unwrap_or_else(|| panic!("{name} has no {path}"))
+}
+
+/// A path at which `pgautopsy` can read a fixture's data directory without unpacking it.
+pub fn packed(name: &str) -> PathBuf {
+    let (archive, prefix) = archive_of(name);
+    archive.join(prefix).join("pgdata")
 }
 
 /// Unpacks a fixture into a new folder: `pgdata` in it is the data directory.
@@ -119,18 +169,9 @@ pub fn unpack(name: &str) -> tempfile::TempDir {
 
 /// Unpacks a fixture into a folder.
 pub fn unpack_into(name: &str, folder: &Path) {
-    let (path, prefix) = archive_of(name);
-    let mut archive = open(&path);
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().into_owned();
-        let Ok(path) = path.strip_prefix(&prefix) else {
-            continue;
-        };
-        if !path.as_os_str().is_empty() {
-            entry.unpack(folder.join(path)).unwrap();
-        }
-    }
+    each_entry(name, |path, entry| {
+        entry.unpack(folder.join(path)).unwrap();
+    });
 }
 
 /// One file of `15-targz`, out of the compressed base backup within it.
