@@ -396,7 +396,10 @@ static FILES: &[Row] = &[
         "backup_label of this checkpoint",
         |d| {
             d.write("backup_label", d.label().as_bytes());
-            d.outcome = Some(Outcome::CrashRecovery);
+            // xlog.c up to 9.2 sets InArchiveRecovery for recovery.conf alone.
+            if d.is_since(Major::V9_3) {
+                d.outcome = Some(Outcome::ArchiveRecovery);
+            }
             vec![]
         },
     ),
