@@ -5,17 +5,19 @@
 //! will do to it.
 
 use crate::checks::cluster_checks;
-use crate::cluster::xact::XactLog;
+use crate::cluster::catalog::{Catalog, CatalogProblem, CatalogRedo, Committed};
+use crate::cluster::xact::{Updater, XactCache, XactLog, XactStatus};
 use crate::cluster::{Cluster, counts_by_rmgr};
 use crate::finding::Findings;
-use crate::format::control::{ControlReading, CrcVerdict};
-use crate::format::types::XLogRecPtr;
+use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
+use crate::format::types::{MultiXactId, RelFileLocator, TransactionId, XLogRecPtr};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
+use crate::recovery::reader::WalContext;
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
 use crate::recovery::survey::{Survey, survey};
-use crate::report::{ClusterSummary, Examined, NotExamined, Report, WalSummary};
+use crate::report::{ClusterSummary, Examined, NotExamined, RelationName, Report, WalSummary};
 use crate::scan::forks::ForkFiles;
 use crate::scan::tally::Tally;
 use crate::scan::{Horizons, Replay, ScanContext, forks, scan};
@@ -142,6 +144,8 @@ pub struct Examination<'a> {
     pub forks: &'a [ForkFiles],
     /// What the scan saw.
     pub tally: Option<&'a Tally>,
+    /// What of the catalogs could not be read.
+    pub catalog_problems: &'a [CatalogProblem],
     /// Names of relations.
     pub names: &'a dyn Names,
 }
@@ -149,21 +153,12 @@ pub struct Examination<'a> {
 /// Gives relations their names.
 pub trait Names: Sync {
     /// `database.schema.table`, or the path of its file where the name is lost.
-    fn name(&self, locator: crate::format::types::RelFileLocator) -> crate::report::RelationName;
+    fn name(&self, locator: RelFileLocator) -> RelationName;
 }
 
-/// Until the catalogs are read.
-struct NoNames;
-
-impl Names for NoNames {
-    fn name(&self, _: crate::format::types::RelFileLocator) -> crate::report::RelationName {
-        crate::report::RelationName {
-            database: None,
-            schema: None,
-            name: None,
-            kind: None,
-            oid: None,
-        }
+impl Names for Catalog {
+    fn name(&self, locator: RelFileLocator) -> RelationName {
+        Self::name(self, locator)
     }
 }
 
@@ -199,9 +194,8 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => None,
     };
 
-    let full = options.only == Only::All;
     let xacts = layout
-        .filter(|_| full)
+        .filter(|_| options.only != Only::Wal)
         .map(|layout| XactLog::open(&evidence, &layout, plan));
     let horizons = match (&recovery, control) {
         (
@@ -221,7 +215,26 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => None,
     };
     let mut forks = forks::list(&evidence, cluster.version);
-    let names = NoNames;
+    progress.phase("reading catalogs", None);
+    let mut problems = Vec::new();
+    let names = match (&wal, &xacts) {
+        (Some(wal), Some(xacts)) if options.only != Only::Wal => {
+            let mut ends = Ends {
+                xacts,
+                horizons,
+                cache: XactCache::default(),
+            };
+            read_catalog(
+                &evidence,
+                wal,
+                control,
+                recovery.as_ref(),
+                &mut ends,
+                &mut problems,
+            )
+        }
+        _ => Catalog::default(),
+    };
     filter_forks(&mut forks, options, &names);
     let scan_context = layout.map(|layout| ScanContext {
         layout,
@@ -270,6 +283,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         scan: scan_context.as_ref(),
         forks: &forks,
         tally: tally.as_ref(),
+        catalog_problems: &problems,
         names: &names,
     };
     let mut findings = Findings::new(options.max_findings);
@@ -288,6 +302,62 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         findings,
         relations,
     })
+}
+
+/// Answers the catalogs' question about a transaction.
+struct Ends<'a> {
+    xacts: &'a XactLog<'a>,
+    horizons: Option<Horizons>,
+    cache: XactCache,
+}
+
+impl Committed for Ends<'_> {
+    fn committed(&mut self, xid: TransactionId) -> bool {
+        self.xacts.status(&mut self.cache, xid) == XactStatus::Committed
+    }
+
+    fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {
+        let horizons = self
+            .horizons
+            .filter(|horizons| horizons.multi_is_valid(multi))?;
+        let (next, next_offset) = (horizons.next_multi, horizons.next_multi_offset);
+        match self
+            .xacts
+            .updater(&mut self.cache, multi, next, next_offset)
+        {
+            Updater::Xid(xid) => Some(xid),
+            Updater::None | Updater::Missing(..) | Updater::Invalid => None,
+        }
+    }
+}
+
+/// Reads the catalogs as replay will leave them, so that relations have their names.
+fn read_catalog(
+    evidence: &Evidence,
+    wal: &EvidenceWal<'_>,
+    control: Option<&ControlFile>,
+    recovery: Option<&DryRun>,
+    ends: &mut Ends<'_>,
+    problems: &mut Vec<CatalogProblem>,
+) -> Catalog {
+    let layout = wal.layout();
+    let replay = recovery.and_then(|run| Some((run, run.plan.as_ref()?, run.start?)));
+    let context = replay.map(|(run, ..)| WalContext {
+        layout: *layout,
+        system_identifier: control.map(|control| control.system_identifier),
+        timelines: run.timelines.clone(),
+    });
+    let redo = context
+        .as_ref()
+        .zip(replay)
+        .map(|(context, (run, plan, start))| CatalogRedo {
+            context,
+            source: wal,
+            start,
+            end: run.end_of_wal,
+            relation_maps: &plan.relation_maps,
+        });
+    Catalog::read(evidence, layout, redo.as_ref(), ends, problems)
 }
 
 /// Everything but relations is read at random, so it must be within reach.

@@ -74,7 +74,7 @@ enum Command {
         after_help = "Exit status:\n  0  as a server left it\n  1  damaged\n  2  it cannot be opened"
     )]
     Control {
-        /// A data directory, or a pg_control file of any version
+        /// A data directory, a tar of one, or a pg_control file of any version
         #[arg(value_name = "PGDATA|FILE")]
         path: PathBuf,
     },

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use crate::format::checksum::Confidence;
+
 /// How bad it is for the data or for the start of the server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,18 +33,6 @@ impl fmt::Display for Severity {
             Self::Fatal => "fatal",
         })
     }
-}
-
-/// How sure it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// One reading of several.
-    Possible,
-    /// The most plausible reading.
-    Likely,
-    /// The bytes allow no other reading.
-    Certain,
 }
 
 /// What WAL replay will do to it.

@@ -4,14 +4,16 @@ use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::names::RelFileName;
 use pgautopsy::format::pgversion::PgVersion;
 use pgautopsy::format::{BlockNumber, ForkNumber, Layout, VERSIONS, Version};
+use pgautopsy::pgdata::{Evidence, FileReader, IoMode};
 use pgautopsy::report::controldata::{ControlVerdict, render_control};
 use pgautopsy::report::page::{PageContext, render_page};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 /// More than any `pg_control` or `PG_VERSION` has; a device could be named instead.
-const MAX_SMALL_FILE: u64 = 64 << 10;
+const MAX_SMALL_FILE: usize = 64 << 10;
+const PG_CONTROL: &str = "global/pg_control";
+const PG_VERSION: &str = "PG_VERSION";
 
 /// A `pg_control` and what `PG_VERSION` says beside it.
 pub(crate) struct Control {
@@ -20,16 +22,37 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Of a data directory, or a file by itself.
+    /// Of a data directory, of a tar of one, or a file by itself.
     pub(crate) fn load(path: &Path) -> Result<Self, String> {
-        let (file, root) = if path.is_dir() {
-            (path.join("global/pg_control"), Some(path))
-        } else {
-            (path.to_owned(), path.parent().and_then(Path::parent))
-        };
+        let of_directory = path.join(PG_CONTROL);
+        if of_directory.exists() {
+            return Self::file(&of_directory, Some(path));
+        }
+        match Evidence::open(path, &[], IoMode::Pread) {
+            Ok(evidence) => Self::in_evidence(&evidence, path),
+            Err(_) if is_small(path) => Self::file(path, path.parent().and_then(Path::parent)),
+            Err(error) => Err(format!("cannot read {error}")),
+        }
+    }
+
+    fn file(path: &Path, root: Option<&Path>) -> Result<Self, String> {
         Ok(Self {
-            bytes: read_small(&file).map_err(|error| cannot_read(&file, &error))?,
+            bytes: read_small(path).map_err(|error| cannot_read(path, &error))?,
             version_hint: root.and_then(version_of),
+        })
+    }
+
+    fn in_evidence(evidence: &Evidence, path: &Path) -> Result<Self, String> {
+        let read = |name| {
+            let id = evidence.by_path(name)?;
+            let file = evidence.file(id);
+            Some(file.and_then(|file| file.read_all(MAX_SMALL_FILE)))
+        };
+        let bytes = read(PG_CONTROL)
+            .ok_or_else(|| format!("there is no {PG_CONTROL} in {}", path.display()))?;
+        Ok(Self {
+            bytes: bytes.map_err(|error| cannot_read(&path.join(PG_CONTROL), &error))?,
+            version_hint: read(PG_VERSION).and_then(|bytes| version(&bytes.ok()?)),
         })
     }
 
@@ -57,7 +80,7 @@ impl Page {
         }
         let (layout, checksums) = surroundings(file);
         let name = file.file_name().and_then(|name| name.to_str());
-        let name = name.and_then(|name| RelFileName::parse(layout.version, name));
+        let name = name.and_then(RelFileName::parse);
         let segment_path = |segment: u32| match name {
             Some(name) => file.with_file_name(RelFileName { segment, ..name }.to_string()),
             None => file.to_owned(),
@@ -75,14 +98,15 @@ impl Page {
                 path.display()
             ));
         }
-        let mut open = File::open(&path).map_err(|error| cannot_read(&path, &error))?;
-        let mut bytes = Vec::new();
-        open.seek(SeekFrom::Start(u64::from(blkno) * u64::from(layout.blcksz)))
-            .and_then(|_| open.take(layout.blcksz.into()).read_to_end(&mut bytes))
+        let blcksz = u64::from(layout.blcksz);
+        let mut bytes = vec![0; layout.blcksz as usize];
+        let got = FileReader::open(&path, IoMode::Pread)
+            .and_then(|file| file.read_at(&mut bytes, u64::from(blkno) * blcksz))
             .map_err(|error| cannot_read(&path, &error))?;
+        bytes.truncate(got);
         let blocks_of = |path: &Path| -> Option<u64> {
             let metadata = path.metadata().ok().filter(|metadata| metadata.is_file())?;
-            Some(metadata.len().div_ceil(layout.blcksz.into()))
+            Some(metadata.len().div_ceil(blcksz))
         };
         if bytes.is_empty() {
             let blocks = blocks_of(&path).unwrap_or(0);
@@ -124,12 +148,13 @@ fn surroundings(file: &Path) -> (Layout, Option<bool>) {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     for root in file.ancestors().skip(1) {
         let version_hint = version_of(root);
-        let control: PathBuf = root.join("global/pg_control");
+        let control = root.join(PG_CONTROL);
         let Ok(bytes) = read_small(&control) else {
             continue;
         };
         if let ControlReading::Decoded { control, .. } = ControlFile::read(&bytes, version_hint) {
-            return described(&control);
+            let checksums = control.data_checksum_version.map(|version| version != 0);
+            return (control.layout(), checksums);
         }
         if let Some(version) = version_hint {
             tracing::warn!(
@@ -147,36 +172,60 @@ fn surroundings(file: &Path) -> (Layout, Option<bool>) {
     (Layout::usual(&VERSIONS[0]), None)
 }
 
-/// The sizes of a `pg_control`, as far as they are possible.
-fn described(control: &ControlFile) -> (Layout, Option<bool>) {
-    let mut layout = Layout::usual(control.version);
-    if control.blcksz.is_power_of_two() && (1024..=32768).contains(&control.blcksz) {
-        layout.blcksz = control.blcksz;
-    }
-    if control.relseg_size > 0 {
-        layout.relseg_size = control.relseg_size;
-    }
-    (
-        layout,
-        control.data_checksum_version.map(|version| version != 0),
-    )
-}
-
-fn version_of(root: &Path) -> Option<&'static Version> {
-    match PgVersion::parse(&read_small(&root.join("PG_VERSION")).ok()?) {
+fn version(pg_version: &[u8]) -> Option<&'static Version> {
+    match PgVersion::parse(pg_version) {
         Ok(PgVersion::Known(version)) => Some(version),
         Ok(PgVersion::Unknown(..)) | Err(_) => None,
     }
+}
+
+fn version_of(root: &Path) -> Option<&'static Version> {
+    version(&read_small(&root.join(PG_VERSION)).ok()?)
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> String {
     format!("cannot read {}: {error}", path.display())
 }
 
+fn is_small(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_SMALL_FILE as u64)
+}
+
 fn read_small(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_SMALL_FILE)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    FileReader::open(path, IoMode::Pread)?.read_all(MAX_SMALL_FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn control_is_found_in_a_directory_a_tar_and_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let pgdata = folder.path().join("pgdata");
+        fs::create_dir_all(pgdata.join("global")).unwrap();
+        fs::write(pgdata.join(PG_CONTROL), [7; 8192]).unwrap();
+        fs::write(pgdata.join(PG_VERSION), "15\n").unwrap();
+        let tar = folder.path().join("backup.tar");
+        let mut builder = tar::Builder::new(fs::File::create(&tar).unwrap());
+        builder.append_dir_all("pgdata", &pgdata).unwrap();
+        builder.finish().unwrap();
+        for path in [&pgdata, &pgdata.join(PG_CONTROL), &tar] {
+            let control = Control::load(path).unwrap();
+            assert_eq!(control.bytes, [7; 8192], "{}", path.display());
+            assert_eq!(control.version_hint, Version::by_name("15"));
+        }
+        fs::remove_file(pgdata.join(PG_CONTROL)).unwrap();
+        let error = Control::load(&pgdata).err().unwrap();
+        assert!(
+            error.starts_with("there is no global/pg_control in "),
+            "{error}"
+        );
+        let large = folder.path().join("no archive");
+        fs::write(&large, vec![7; MAX_SMALL_FILE + 1]).unwrap();
+        let error = Control::load(&large).err().unwrap();
+        assert!(error.contains("not a data directory"), "{error}");
+    }
 }

@@ -5,6 +5,7 @@ use crate::cluster::Fact;
 use crate::finding::{Findings, Place, Recovery, Severity};
 use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
 use crate::format::version::Major;
+use crate::recovery::stop::{Stop, StopCause};
 use crate::report::units::{count, size, thousands};
 use crate::report::{RelationSummary, StopKind, WalSummary};
 use serde::Serialize;
@@ -225,13 +226,14 @@ fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
     };
     let cause = match (wal.stop_kind, &run.stop) {
         (StopKind::EndOfWal, _) | (_, None) => return Vec::new(),
-        (StopKind::MissingSegment, Some(stop)) => {
-            format!(
-                "WAL segment {} is missing",
-                stop.cause.segment().unwrap_or_default()
-            )
-        }
-        (StopKind::Damage, Some(_)) => {
+        (
+            _,
+            Some(Stop {
+                cause: StopCause::MissingSegment { segment },
+                ..
+            }),
+        ) => format!("WAL segment {segment} is missing"),
+        (_, Some(_)) => {
             format!(
                 "WAL is damaged: {}",
                 wal.stop_reason.as_deref().unwrap_or_default()

@@ -375,7 +375,7 @@ impl Slrus {
         let slru_of = |path: &str| {
             let (dir, name) = path.strip_prefix("pgdata/")?.rsplit_once('/')?;
             let slru = all.into_iter().find(|s| s.directory(&layout) == dir)?;
-            Some((slru, slru.parse_segment_name(name, &layout)?))
+            Some((slru, slru::parse_segment_name(name)?))
         };
         let segments = support::fixture_files(fixture, |path| slru_of(path).is_some())
             .into_iter()

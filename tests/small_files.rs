@@ -5,13 +5,13 @@ mod support;
 use pgautopsy::format::backup_label::{BackupLabel, parse_tablespace_map};
 use pgautopsy::format::control::{ControlFile, ControlReading, CrcVerdict, DecidedBy};
 use pgautopsy::format::history::{Switchpoint, TimeLineHistory};
-use pgautopsy::format::names::{RelFile, SlruNames, TwoPhaseName, WalFile};
 use pgautopsy::format::pgversion::PgVersion;
 use pgautopsy::format::relmap::RelMap;
 use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::twophase::TwoPhaseFile;
-use pgautopsy::format::{Layout, TimestampTz, Version};
+use pgautopsy::format::{FullTransactionId, Layout, TimestampTz, Version};
+use pgautopsy::pgdata::{FileKind, classify, classify_wal};
 use pgautopsy::report::controldata::{ControlVerdict, render_control};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -157,19 +157,12 @@ fn every_file_in_the_known_folders_has_a_known_name(fixtures: &[Fixture]) {
         let v = f.version;
         for path in f.paths.iter().filter_map(|p| p.strip_prefix("pgdata/")) {
             let (folder, base) = path.rsplit_once('/').unwrap_or(("", path));
+            let file = classify(path);
             let kind = match folder {
                 "pg_wal" | "pg_xlog" => {
-                    let file = WalFile::parse(base);
-                    assert_eq!(file.map(|w| w.to_string()).as_deref(), Some(base));
-                    if let Some(WalFile::Segment(name)) = file {
-                        // Whatever the segment size, 16 MB is the largest here.
-                        assert!(
-                            name.segno(&Layout {
-                                wal_segsz: 1 << 20,
-                                ..Layout::usual(v)
-                            })
-                            .is_some()
-                        );
+                    assert_ne!(file, FileKind::Other, "{} {path}", f.name);
+                    if let FileKind::Wal(name) = file {
+                        assert_eq!(name.to_string(), base);
                     }
                     "WAL"
                 }
@@ -178,15 +171,19 @@ fn every_file_in_the_known_folders_has_a_known_name(fixtures: &[Fixture]) {
                 | "pg_subtrans"
                 | "pg_multixact/offsets"
                 | "pg_multixact/members"
-                | "pg_commit_ts"
-                | "pg_notify" => {
-                    let names = SlruNames::of(v, folder);
-                    assert!(names.parse(base).is_some(), "{} {path}", f.name);
+                | "pg_commit_ts" => {
+                    let FileKind::Slru { slru, segno } = file else {
+                        panic!("{} {path}", f.name)
+                    };
+                    assert_eq!(slru.segment_path(segno, &Layout::usual(v)), *path);
+                    "SLRU"
+                }
+                "pg_notify" => {
+                    assert_eq!(file, FileKind::TransientSlru, "{} {path}", f.name);
                     "SLRU"
                 }
                 "pg_twophase" => {
-                    let name = TwoPhaseName::parse(v, base).unwrap();
-                    assert_eq!(name.to_string(), base);
+                    assert!(matches!(file, FileKind::TwoPhase { .. }), "{path}");
                     "two-phase"
                 }
                 _ if folder == "global" || folder.starts_with("base/") => {
@@ -199,8 +196,7 @@ fn every_file_in_the_known_folders_has_a_known_name(fixtures: &[Fixture]) {
                     if known.contains(&base) || base.starts_with("pgstat.") {
                         continue;
                     }
-                    let file = RelFile::parse(v, path);
-                    assert_eq!(file.map(|r| r.path(v)).as_deref(), Some(path), "{}", f.name);
+                    assert!(matches!(file, FileKind::Relation(_)), "{} {path}", f.name);
                     "relation"
                 }
                 _ => continue,
@@ -209,11 +205,14 @@ fn every_file_in_the_known_folders_has_a_known_name(fixtures: &[Fixture]) {
         }
         for path in f.paths.iter().filter_map(|p| p.strip_prefix("ts1/")) {
             let path = format!("pg_tblspc/16385/{path}");
-            assert!(RelFile::parse(v, &path).is_some(), "{} {path}", f.name);
+            assert!(
+                matches!(classify(&path), FileKind::Relation(_)),
+                "{} {path}",
+                f.name
+            );
         }
         for base in f.paths.iter().filter_map(|p| p.strip_prefix("archive/")) {
-            let file = WalFile::parse(base).map(|w| w.to_string());
-            assert_eq!(file.as_deref(), Some(base), "{}", f.name);
+            assert_ne!(classify_wal(base), FileKind::Other, "{} {base}", f.name);
         }
     }
     for kind in ["WAL", "SLRU", "two-phase", "relation"] {
@@ -284,7 +283,7 @@ fn every_relation_map_has_its_files_and_every_flipped_bit_shows(fixtures: &[Fixt
 fn every_history_file_is_sound(fixtures: &[Fixture]) {
     let mut seen = 0;
     for (f, name, bytes) in files_ending(fixtures, ".history") {
-        let Some(WalFile::History(tli)) = WalFile::parse(name) else {
+        let FileKind::History { tli } = classify_wal(name) else {
             panic!("{name}")
         };
         let history = TimeLineHistory::parse(f.version, tli, bytes);
@@ -306,14 +305,18 @@ fn every_history_file_is_sound(fixtures: &[Fixture]) {
 fn every_backup_label_and_history_file_is_read_whole(fixtures: &[Fixture]) {
     let mut seen = 0;
     for (f, name, bytes) in files_ending(fixtures, ".backup") {
-        let Some(WalFile::BackupHistory(segment, offset)) = WalFile::parse(name) else {
+        let FileKind::BackupHistory {
+            wal,
+            segment_offset,
+        } = classify_wal(name)
+        else {
             panic!("{name}")
         };
         let label = BackupLabel::parse_history(bytes).unwrap();
         assert_eq!(label.other, [""; 0]);
-        assert_eq!(label.start_wal_file, segment);
+        assert_eq!(label.start_wal_file, wal);
         let segsz = 1 << 20;
-        let low = u64::from(offset) % segsz;
+        let low = u64::from(segment_offset) % segsz;
         assert_eq!(label.start_wal_location.0 % segsz, low, "{} {name}", f.name);
         assert!(label.stop_wal_location.unwrap().0 > label.start_wal_location);
         seen += 1;
@@ -393,8 +396,10 @@ fn every_two_phase_file_is_read_to_its_end(fixtures: &[Fixture]) {
             assert!(file.crc_is_good && file.size_is_good, "{} {path}", f.name);
             let state = file.state;
             assert_eq!(state.len + 4, bytes.len(), "{} {path}", f.name);
-            let named = TwoPhaseName::parse(f.version, name).unwrap().xid();
-            assert_eq!(state.xid, named);
+            let FileKind::TwoPhase { xid } = classify(&format!("pg_twophase/{name}")) else {
+                panic!("{name}")
+            };
+            assert_eq!(state.xid, FullTransactionId(xid).xid());
             assert!(!state.records.is_empty());
             assert!(state.records.iter().all(|r| (1..=4).contains(&r.rmid)));
             for locator in state.commit_rels.iter().chain(&state.abort_rels) {

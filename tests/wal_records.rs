@@ -91,7 +91,7 @@ impl Fixture {
         let geometry = wal::WalGeometry::of(&self.context.layout);
         let tli = self.context.timelines.target();
         let mut segno = geometry.segment_of(self.redo);
-        while segno > 0 && self.segments.contains_key(&self.name(tli, segno - 1)) {
+        while segno > 0 && self.open(tli, segno - 1).is_some() {
             segno -= 1;
         }
         let mut reader = WalReader::new(&self.context, self, Position::at(self.redo));
@@ -123,13 +123,9 @@ impl SegmentFile for Segment<'_> {
 
 impl WalSource for Fixture {
     fn open(&self, tli: u32, segno: u64) -> Option<Box<dyn SegmentFile + '_>> {
-        let bytes = self.segments.get(&self.name(tli, segno))?;
+        let name = wal::WalGeometry::of(&self.context.layout).name(tli, segno);
+        let bytes = self.segments.get(&name.to_string())?;
         Some(Box::new(Segment(bytes)))
-    }
-
-    fn name(&self, tli: u32, segno: u64) -> String {
-        let per_log = wal::WalGeometry::of(&self.context.layout).segments_per_log();
-        format!("{tli:08X}{:08X}{:08X}", segno / per_log, segno % per_log)
     }
 }
 

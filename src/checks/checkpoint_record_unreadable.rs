@@ -3,6 +3,7 @@
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use crate::finding::Severity;
+use crate::recovery::stop::StopCause;
 
 check! {
     /// ## What it means
@@ -51,9 +52,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     }
     let named_by = if run.from_backup_label { "backup_label" } else { "global/pg_control" };
     let reason = match &run.stop {
-        Some(stop) => match (stop.message(version), &stop.cause) {
-            (Some(message), _) => message,
-            (None, cause) => format!("{} does not exist", cause.segment().unwrap_or("its segment")),
+        Some(stop) => match &stop.cause {
+            StopCause::MissingSegment { segment } => format!("{segment} does not exist"),
+            _ => stop.message(version).unwrap_or_default(),
         },
         None => "what stands there is no checkpoint record".to_owned(),
     };

@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::Slru;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::finding::Severity;
@@ -54,7 +54,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let mut answered: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for lack in lacking(examination) {
         if let Lack::ForeignClogPage(page) = lack.lack {
-            answered.entry(page / 32).or_default().push(lack.who_has());
+            answered.entry(page / SLRU_PAGES_PER_SEGMENT).or_default().push(lack.who_has());
         }
     }
     let live = |xid: u32| Slru::Xact.locate(xid.into(), &layout).segno;

@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::Slru;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::slru_lacks::{Lacking, lacking};
 use crate::finding::Severity;
 use crate::scan::tally::Lack;
@@ -56,7 +56,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let mut named = BTreeSet::new();
     for lack in lacking(examination) {
         let Lack::ClogPage(page) = lack.lack else { continue };
-        let segno = page / 32;
+        let segno = page / SLRU_PAGES_PER_SEGMENT;
         if xacts.clog.has_segment(segno) {
             continue;
         }
@@ -68,8 +68,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     for segno in 0..=Slru::Xact.last_segment(&layout) {
         let (oldest, next) = (horizons.oldest_xid.0, horizons.next_xid.xid().0);
         let live = Slru::Xact.segment_is_live(segno, oldest.into(), next.into(), &layout);
-        let first_page = segno * 32;
-        let made = (first_page..first_page + 32).any(|page| xacts.replay_makes_clog_page(page));
+        let first_page = segno * SLRU_PAGES_PER_SEGMENT;
+        let made = (first_page..first_page + SLRU_PAGES_PER_SEGMENT)
+            .any(|page| xacts.replay_makes_clog_page(page));
         if live && !made && !named.contains(&segno) && !xacts.clog.has_segment(segno) {
             let message = "is missing between the oldest and the next transaction; no row that \
                            was looked at needs it";
@@ -91,9 +92,7 @@ fn needed(lack: &Lacking<'_>, segno: u64, examination: &Examination<'_>) -> Find
 /// Path of a commit log segment.
 pub(super) fn path(segno: u64, examination: &Examination<'_>) -> String {
     match &examination.cluster.layout {
-        Some(layout) => {
-            format!("{}/{}", Slru::Xact.directory(layout), Slru::Xact.segment_name(segno, layout))
-        }
+        Some(layout) => Slru::Xact.segment_path(segno, layout),
         None => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
+use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::scan::tally::Lack;
@@ -48,11 +49,11 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let Some(xacts) = examination.xacts else { return };
     for lack in lacking(examination) {
         let Lack::ClogPage(page) = lack.lack else { continue };
-        let segno = page / 32;
+        let segno = page / SLRU_PAGES_PER_SEGMENT;
         if !xacts.clog.has_segment(segno) {
             continue;
         }
-        let message = format!("ends before page {}; {}", page % 32, lack.who());
+        let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who());
         let at = lack.page_offset(page);
         let xid = lack.example;
         let finding = Finding::new(&CHECK, Location::file(&path(segno, examination)).at_byte(at), message)

@@ -2,6 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
+use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::finding::Confidence;
@@ -51,11 +52,11 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let message = format!(
             "page {} is all zero, yet {} marked as committed: rows without that mark count as \
              aborted",
-            page % 32,
+            page % SLRU_PAGES_PER_SEGMENT,
             lack.who_is()
         );
         let at = lack.page_offset(page);
-        let location = Location::file(&path(page / 32, examination)).at_byte(at);
+        let location = Location::file(&path(page / SLRU_PAGES_PER_SEGMENT, examination)).at_byte(at);
         findings.push(Finding::new(&CHECK, location, message).confidence(Confidence::Likely));
     }
 }

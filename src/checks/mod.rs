@@ -91,6 +91,7 @@ registry! {
     required_file_missing,
     backup_label_invalid,
     relation_map_invalid,
+    catalog_unreadable,
     tablespace_link_dangling,
     relation_segment_missing,
     relation_segment_short,
@@ -127,6 +128,8 @@ registry! {
 mod slru_lacks;
 mod wal_segments;
 
+type ClusterCheck = fn(&Examination<'_>, &mut Findings);
+
 /// Runs the checks that look at the cluster as a whole.
 pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut Findings) {
     let control = [
@@ -154,6 +157,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
     ];
     let files = [
         relation_map_invalid::run,
+        catalog_unreadable::run,
         tablespace_link_dangling::run,
         relation_segment_missing::run,
         relation_segment_short::run,
@@ -166,7 +170,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
     ];
-    let all: [&[fn(&Examination<'_>, &mut Findings)]; 3] = match only {
+    let all: [&[ClusterCheck]; 3] = match only {
         Only::All => [&control, &wal, &files],
         Only::Wal => [&control, &wal, &[]],
         Only::Checksums => [&control, &[], &[last_block_short::run]],

@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::Slru;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::slru_lacks::lacking;
 use crate::scan::tally::Lack;
 
@@ -56,14 +56,10 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             Lack::MembersPage(page) => (Slru::MultiXactMember, &xacts.members, page),
             _ => continue,
         };
-        if files.has_segment(page / 32) {
+        if files.has_segment(page / SLRU_PAGES_PER_SEGMENT) {
             continue;
         }
-        let path = format!(
-            "{}/{}",
-            slru.directory(&layout),
-            slru.segment_name(page / 32, &layout)
-        );
+        let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &layout);
         let multi = lack.example;
         let message = format!("is missing; {}", lack.who());
         let finding = Finding::new(&CHECK, Location::file(&path), message)

@@ -2,6 +2,7 @@
 //! checks of the commit log and of multixacts.
 
 use crate::check::Examination;
+use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use crate::format::types::RelFileLocator;
 use crate::report::units::thousands;
 use crate::scan::tally::{Lack, Need};
@@ -88,6 +89,6 @@ impl Lacking<'_> {
             .cluster
             .layout
             .map_or(8192, |layout| layout.blcksz);
-        page % 32 * u64::from(blcksz)
+        page % SLRU_PAGES_PER_SEGMENT * u64::from(blcksz)
     }
 }

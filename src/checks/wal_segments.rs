@@ -2,6 +2,7 @@
 //! of segments.
 
 use crate::check::Examination;
+use crate::format::page::is_zeroed;
 use crate::format::types::XLogRecPtr;
 use crate::format::version::Version;
 use crate::format::wal::{WalGeometry, WalPageHeader};
@@ -74,7 +75,7 @@ fn kind(
     let Ok(header) = WalPageHeader::parse(version, &head[..read.unwrap_or(0)]) else {
         return Kind::Malformed("its first page cannot be read".to_owned());
     };
-    if head.iter().all(|byte| *byte == 0) {
+    if is_zeroed(&head) {
         return Kind::Good;
     }
     if !version.wal_magics.contains(&header.xlp_magic) {

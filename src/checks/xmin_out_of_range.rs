@@ -79,11 +79,7 @@ pub(super) fn report(
     let next = horizons.next_xid;
     let oldest = horizons.oldest_xid;
     let place = Slru::Xact.locate(u64::from(xid.0), &context.layout);
-    let file = format!(
-        "{}/{}",
-        Slru::Xact.directory(&context.layout),
-        Slru::Xact.segment_name(place.segno, &context.layout)
-    );
+    let file = Slru::Xact.segment_path(place.segno, &context.layout);
     let page_is_there =
         context.xacts.is_some_and(|xacts| xacts.clog.has_page(xacts.clog_page(xid)));
     let mut message = match horizons.xid_fault(xid) {

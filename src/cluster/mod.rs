@@ -1,8 +1,11 @@
-//! The established facts: identity and counters, the SLRUs, what became of transactions.
+//! The established facts: identity and counters, timelines, the SLRUs, what became of
+//! transactions, and the names of relations as they will be after replay.
 //!
 //! Each fact is there, missing, unreadable or malformed; which one it is, is kept, and said
 //! by one check.
 
+pub mod catalog;
+pub mod replay;
 pub mod slru;
 pub mod xact;
 

@@ -4,14 +4,12 @@
 //! be read.
 
 use crate::format::page::is_zeroed;
-use crate::format::slru::{Slru, SlruPlace};
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru, SlruPlace};
 use crate::format::version::Layout;
-use crate::pgdata::{Evidence, FileId, FileKind, FileReader, SlruDir};
+use crate::pgdata::{Evidence, FileId, FileKind, FileReader};
 use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
 
-/// Pages of an SLRU segment (`SLRU_PAGES_PER_SEGMENT`).
-pub const PAGES_PER_SEGMENT: u64 = 32;
 /// Pages that one thread keeps of each SLRU.
 const CACHED_PAGES: usize = 64;
 
@@ -48,24 +46,17 @@ impl SlruFiles {
     /// Lists the segments of an SLRU, and notes which of their pages are all zero.
     #[must_use]
     pub fn open(evidence: &Evidence, layout: &Layout, slru: Slru) -> Self {
-        let wanted = match slru {
-            Slru::Xact => SlruDir::Xact,
-            Slru::Subtrans => SlruDir::Subtrans,
-            Slru::MultiXactOffset => SlruDir::MultiXactOffsets,
-            Slru::MultiXactMember => SlruDir::MultiXactMembers,
-            Slru::CommitTs => SlruDir::CommitTs,
-        };
         let blcksz = layout.blcksz as usize;
         let mut segments = BTreeMap::new();
         let mut zero_pages = RoaringTreemap::new();
-        let mut buf = vec![0; blcksz * PAGES_PER_SEGMENT as usize];
+        let mut buf = vec![0; blcksz * SLRU_PAGES_PER_SEGMENT as usize];
         for (id, entry) in evidence.iter() {
-            let FileKind::Slru { dir, segno } = entry.kind else {
-                continue;
+            let segno = match entry.kind {
+                FileKind::Slru { slru: of, segno } if of == slru && entry.archive.is_none() => {
+                    segno
+                }
+                _ => continue,
             };
-            if dir != wanted || entry.archive.is_some() {
-                continue;
-            }
             let read = evidence
                 .file(id)
                 .and_then(|file| Ok((file.read_at(&mut buf, 0)?, file)));
@@ -79,7 +70,11 @@ impl SlruFiles {
             let pages = got / blcksz;
             for (page, bytes) in (0..).zip(buf[..got].chunks_exact(blcksz)) {
                 if is_zeroed(bytes) {
-                    zero_pages.insert(segno.saturating_mul(PAGES_PER_SEGMENT).saturating_add(page));
+                    zero_pages.insert(
+                        segno
+                            .saturating_mul(SLRU_PAGES_PER_SEGMENT)
+                            .saturating_add(page),
+                    );
                 }
             }
             let pages = u32::try_from(pages).unwrap_or(0);
@@ -118,8 +113,8 @@ impl SlruFiles {
     #[must_use]
     pub fn has_page(&self, pageno: u64) -> bool {
         self.segments
-            .get(&(pageno / PAGES_PER_SEGMENT))
-            .is_some_and(|segment| pageno % PAGES_PER_SEGMENT < u64::from(segment.pages))
+            .get(&(pageno / SLRU_PAGES_PER_SEGMENT))
+            .is_some_and(|segment| pageno % SLRU_PAGES_PER_SEGMENT < u64::from(segment.pages))
     }
 
     /// Whether a page on disk is all zero.
@@ -138,7 +133,7 @@ impl SlruFiles {
     #[must_use]
     pub fn is_zero_segment(&self, segno: u64) -> bool {
         self.segments.get(&segno).is_some_and(|segment| {
-            let first = segno.saturating_mul(PAGES_PER_SEGMENT);
+            let first = segno.saturating_mul(SLRU_PAGES_PER_SEGMENT);
             segment.pages > 0
                 && (0..u64::from(segment.pages)).all(|page| self.is_zero_page(first + page))
         })

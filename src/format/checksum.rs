@@ -16,6 +16,7 @@ use super::heap::{HeapTupleHeader, HeapTuples};
 use super::page::{LpFlags, PageHeader, is_zeroed, line_pointers, page_faults};
 use super::types::{BlockNumber, INVALID_BLOCK_NUMBER};
 use super::version::Layout;
+use serde::Serialize;
 use std::fmt;
 
 const LANES: usize = 32;
@@ -123,12 +124,14 @@ pub fn page_checksum(page: &[u8], blkno: BlockNumber) -> u16 {
     reduce(hash(page) ^ blkno)
 }
 
-/// How sure an explanation is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// How sure a reading of damaged bytes is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Confidence {
-    /// Chance alone would often find as much.
+    /// One reading of several; chance alone would often find as much.
     Possible,
-    /// Chance alone would find it once in ten or more tries at most.
+    /// The most plausible reading; chance alone would find as much once in ten or more tries
+    /// at most.
     Likely,
     /// Nothing else can have made these bytes.
     Certain,

@@ -16,6 +16,7 @@
 )]
 
 pub mod backup_label;
+pub mod catalog;
 pub mod checkpoint;
 pub mod checksum;
 pub mod control;

@@ -14,6 +14,7 @@
 //! A page has neither header nor checksum. A segment is 32 pages; its name is its number in
 //! hex digits.
 
+use super::names::hex;
 use super::page::{u16_at, u32_at, u64_at};
 use super::types::{MultiXactOffset, TimestampTz, TransactionId};
 use super::version::{Layout, Major};
@@ -160,21 +161,11 @@ impl Slru {
         }
     }
 
-    /// The segment number that a file name means, or `None` when no such segment can be
-    /// (`slru.c: SlruScanDirectory`, which takes 4 to 6 digits).
+    /// `pg_xact/002A`: the path of a segment from PGDATA.
     #[must_use]
-    pub fn parse_segment_name(self, name: &str, layout: &Layout) -> Option<u64> {
-        let digits = if self.has_long_names(layout) {
-            15..=15
-        } else {
-            4..=6
-        };
-        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
-        if !digits.contains(&name.len()) || !name.bytes().all(hex) {
-            return None;
-        }
-        let segno = u64::from_str_radix(name, 16).ok()?;
-        (segno <= self.last_segment(layout)).then_some(segno)
+    pub fn segment_path(self, segno: u64, layout: &Layout) -> String {
+        let name = self.segment_name(segno, layout);
+        format!("{}/{name}", self.directory(layout))
     }
 
     /// The segment of the highest entry there can be.
@@ -215,6 +206,13 @@ impl Slru {
             u64::from(u32::MAX)
         }
     }
+}
+
+/// The segment number that a file name means: 4 to 6 digits, and 15 where an SLRU uses long
+/// names (`slru.c: SlruCorrectSegmentFilenameLength`).
+#[must_use]
+pub fn parse_segment_name(name: &str) -> Option<u64> {
+    hex(name).filter(|_| matches!(name.len(), 4..=6 | 15))
 }
 
 /// How a transaction ended, in the commit log.
@@ -399,23 +397,16 @@ mod tests {
             Slru::MultiXactMember.segment_name(1, &next),
             "000000000000001"
         );
-        let parse = |slru: Slru, name| slru.parse_segment_name(name, &new);
-        assert_eq!(parse(Slru::Xact, "0FFF"), Some(0xFFF));
-        assert_eq!(parse(Slru::Xact, "1000"), None, "beyond the last");
-        assert_eq!(parse(Slru::MultiXactMember, "14078"), Some(0x14078));
-        assert_eq!(parse(Slru::Xact, "00a0"), None);
-        assert_eq!(parse(Slru::Xact, "+0A0"), None);
-        assert_eq!(parse(Slru::Xact, "000"), None);
-        let long = "00000000000000F";
         assert_eq!(
-            Slru::MultiXactMember.parse_segment_name(long, &next),
-            Some(15)
+            Slru::Xact.segment_path(42, &layout(Major::V9_6)),
+            "pg_clog/002A"
         );
-        assert_eq!(
-            Slru::MultiXactMember.parse_segment_name("000F", &next),
-            None
-        );
-        assert_eq!(Slru::Xact.directory(&layout(Major::V9_6)), "pg_clog");
+        assert_eq!(parse_segment_name("0FFF"), Some(0xFFF));
+        assert_eq!(parse_segment_name("14078"), Some(0x14078));
+        assert_eq!(parse_segment_name("00000000000000F"), Some(15));
+        for bad in ["", "000", "00a0", "+0A0", "1234567", "00000000000000"] {
+            assert_eq!(parse_segment_name(bad), None, "{bad}");
+        }
     }
 
     #[test]

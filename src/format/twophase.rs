@@ -18,6 +18,7 @@ use super::crc::Crc;
 use super::cursor::{Cursor, Malformed};
 use super::types::{Oid, RelFileLocator, TimestampTz, TransactionId, XLogRecPtr};
 use super::version::{Major, Version};
+use super::wal::array::Element;
 
 /// Resource manager of the record that ends the list (`TWOPHASE_RM_END_ID`).
 const TWOPHASE_RM_END_ID: u8 = 0;
@@ -118,12 +119,12 @@ impl TwoPhaseState {
         })?;
         let mut commit_rels = Vec::new();
         list(c, ncommitrels, |c| {
-            commit_rels.push(locator(c)?);
+            commit_rels.push(RelFileLocator::read(c)?);
             Ok(())
         })?;
         let mut abort_rels = Vec::new();
         list(c, nabortrels, |c| {
-            abort_rels.push(locator(c)?);
+            abort_rels.push(RelFileLocator::read(c)?);
             Ok(())
         })?;
         // `xl_xact_stats_item`: kind, database, object, whose number 18 made 64 bits wide.
@@ -203,14 +204,6 @@ fn list<'a>(
 ) -> Result<(), Malformed> {
     c.align(8)?;
     (0..n).try_for_each(|_| item(c))
-}
-
-fn locator(c: &mut Cursor<'_>) -> Result<RelFileLocator, Malformed> {
-    Ok(RelFileLocator {
-        spc_oid: c.u32()?,
-        db_oid: c.u32()?,
-        rel_number: c.u32()?,
-    })
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) fn open_read_only(path: &Path) -> io::Result<(File, Metadata)> {
     if metadata.is_file() {
         Ok((file, metadata))
     } else {
-        Err(io::Error::other("it is no longer a regular file"))
+        Err(io::Error::other("it is not a regular file"))
     }
 }
 
@@ -144,6 +144,21 @@ pub struct FileReader {
 }
 
 impl FileReader {
+    /// A file by itself: opened read-only, without waiting for whoever writes to a FIFO, and
+    /// where permitted without changing the access time.
+    ///
+    /// # Errors
+    /// What the operating system says of opening it; that it is no regular file.
+    pub fn open(path: &Path, io_mode: IoMode) -> io::Result<Self> {
+        let (raw, len) = Raw::open(path, io_mode)?;
+        Ok(Self {
+            raw: Arc::new(raw),
+            base: 0,
+            len,
+            extents: None,
+        })
+    }
+
     /// Fills `buf` from `file_offset`; fewer bytes than asked for means that the file
     /// ends there, whatever its size was.
     ///

@@ -12,6 +12,8 @@
 //! parse_filename_for_nontemp_relation`, `transam/slru.c: SlruScanDirectory`,
 //! `access/xlog_internal.h: IsXLogFileName`, `transam/twophase.c: TwoPhaseFilePath`.
 
+use crate::format::names::{RelFileName, WalSegmentName, hex, hex8, positive};
+use crate::format::slru::{Slru, parse_segment_name};
 use crate::format::{
     DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileLocator, TimeLineID,
 };
@@ -40,17 +42,19 @@ pub enum FileKind {
     Incremental(RelationFile),
     /// Anything under a `pgsql_tmp`.
     Temporary,
-    /// A segment of a simple LRU area.
+    /// A segment of an SLRU that tuples' transactions are looked up in.
     Slru {
-        /// Which area.
-        dir: SlruDir,
+        /// Which.
+        slru: Slru,
         /// Segment number.
         segno: u64,
     },
+    /// A segment of `pg_notify` or of `pg_serial` (9.1+), which mean nothing after a start.
+    TransientSlru,
     /// A WAL segment.
-    Wal(WalName),
+    Wal(WalSegmentName),
     /// `<segment>.partial`.
-    WalPartial(WalName),
+    WalPartial(WalSegmentName),
     /// WAL that is being made, fetched or thrown away: `xlogtemp.<pid>`,
     /// `RECOVERYXLOG`, `RECOVERYHISTORY`, `<segment>.deleted`.
     WalTemporary,
@@ -64,7 +68,7 @@ pub enum FileKind {
     /// `<segment>.<start offset>.backup`.
     BackupHistory {
         /// The segment the backup began in.
-        wal: WalName,
+        wal: WalSegmentName,
         /// Byte offset in that segment.
         segment_offset: u32,
     },
@@ -127,37 +131,6 @@ pub struct RelationFile {
     pub temp_backend: Option<u32>,
 }
 
-/// The three numbers of a WAL segment's name. The segment number follows from the last
-/// two only when `wal_segment_size` is known.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct WalName {
-    /// Timeline.
-    pub tli: TimeLineID,
-    /// High half of the position (`xlogid`).
-    pub log: u32,
-    /// Number of the segment within that.
-    pub seg: u32,
-}
-
-/// The areas kept by `transam/slru.c`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum SlruDir {
-    /// `pg_xact`; `pg_clog` up to 9.6.
-    Xact,
-    /// `pg_subtrans`.
-    Subtrans,
-    /// `pg_multixact/offsets`.
-    MultiXactOffsets,
-    /// `pg_multixact/members`.
-    MultiXactMembers,
-    /// `pg_commit_ts` (9.5+).
-    CommitTs,
-    /// `pg_serial` (9.1+).
-    Serial,
-    /// `pg_notify`.
-    Notify,
-}
-
 /// Names the file at `path`, which is relative to PGDATA.
 #[must_use]
 pub fn classify(path: &str) -> FileKind {
@@ -187,15 +160,16 @@ pub fn classify(path: &str) -> FileKind {
             FileKind::Temporary
         }
         ["pg_tblspc", spc, version, db, name] if version.starts_with("PG_") => {
-            decimal(spc).map_or(FileKind::Other, |spc| database(spc, db, name))
+            positive(spc).map_or(FileKind::Other, |spc| database(spc, db, name))
         }
-        ["pg_xact" | "pg_clog", name] => slru(SlruDir::Xact, name),
-        ["pg_subtrans", name] => slru(SlruDir::Subtrans, name),
-        ["pg_multixact", "offsets", name] => slru(SlruDir::MultiXactOffsets, name),
-        ["pg_multixact", "members", name] => slru(SlruDir::MultiXactMembers, name),
-        ["pg_commit_ts", name] => slru(SlruDir::CommitTs, name),
-        ["pg_serial", name] => slru(SlruDir::Serial, name),
-        ["pg_notify", name] => slru(SlruDir::Notify, name),
+        ["pg_xact" | "pg_clog", name] => slru(Slru::Xact, name),
+        ["pg_subtrans", name] => slru(Slru::Subtrans, name),
+        ["pg_multixact", "offsets", name] => slru(Slru::MultiXactOffset, name),
+        ["pg_multixact", "members", name] => slru(Slru::MultiXactMember, name),
+        ["pg_commit_ts", name] => slru(Slru::CommitTs, name),
+        ["pg_serial" | "pg_notify", name] if parse_segment_name(name).is_some() => {
+            FileKind::TransientSlru
+        }
         ["pg_wal" | "pg_xlog", "archive_status", name]
             if name.ends_with(".ready") || name.ends_with(".done") =>
         {
@@ -242,7 +216,7 @@ fn in_pgdata(name: &str) -> FileKind {
 }
 
 fn database(spc_oid: Oid, db: &str, name: &str) -> FileKind {
-    match decimal(db) {
+    match positive(db) {
         Some(db_oid) => in_database(DatabaseDir { spc_oid, db_oid }, name),
         None => FileKind::Other,
     }
@@ -268,45 +242,21 @@ fn in_database(db: DatabaseDir, name: &str) -> FileKind {
 }
 
 fn relation(db: DatabaseDir, name: &str) -> Option<RelationFile> {
-    let (name, temp_backend) = match name.strip_prefix('t') {
-        Some(rest) => {
-            let (backend, rest) = rest.split_once('_')?;
-            // Backend 0 exists: it was counted from 0 up to 16.
-            let backend = if backend == "0" { 0 } else { decimal(backend)? };
-            (rest, Some(backend))
-        }
-        None => (name, None),
-    };
-    let (name, segment) = match name.split_once('.') {
-        Some((name, segment)) => (name, decimal(segment)?),
-        None => (name, 0),
-    };
-    let (name, fork) = match name.split_once('_') {
-        Some((name, "fsm")) => (name, ForkNumber::Fsm),
-        Some((name, "vm")) => (name, ForkNumber::Vm),
-        Some((name, "init")) => (name, ForkNumber::Init),
-        Some(_) => return None,
-        None => (name, ForkNumber::Main),
-    };
+    let name = RelFileName::parse(name)?;
     Some(RelationFile {
         locator: RelFileLocator {
             spc_oid: db.spc_oid,
             db_oid: db.db_oid,
-            rel_number: decimal(name)?,
+            rel_number: name.rel_number,
         },
-        fork,
-        segment,
-        temp_backend,
+        fork: name.fork,
+        segment: name.segment,
+        temp_backend: name.backend,
     })
 }
 
-/// Names of 4 to 6 digits, and of 15 where the area uses long ones
-/// (`slru.c: SlruCorrectSegmentFilenameLength`).
-fn slru(dir: SlruDir, name: &str) -> FileKind {
-    match hex(name) {
-        Some(segno) if matches!(name.len(), 4..=6 | 15) => FileKind::Slru { dir, segno },
-        _ => FileKind::Other,
-    }
+fn slru(slru: Slru, name: &str) -> FileKind {
+    parse_segment_name(name).map_or(FileKind::Other, |segno| FileKind::Slru { slru, segno })
 }
 
 /// Names a file of `pg_wal` or of a WAL archive by its last component. pgBackRest's
@@ -320,7 +270,7 @@ pub fn classify_wal(name: &str) -> FileKind {
         return FileKind::WalTemporary;
     }
     if let Some(tli) = name.strip_suffix(".history") {
-        return match eight(tli) {
+        return match hex8(tli) {
             Some(tli) => FileKind::History { tli },
             None => FileKind::Other,
         };
@@ -331,7 +281,7 @@ pub fn classify_wal(name: &str) -> FileKind {
     let backup = rest
         .strip_prefix('.')
         .and_then(|rest| rest.strip_suffix(".backup"))
-        .and_then(eight);
+        .and_then(hex8);
     match (rest, backup) {
         ("", _) => FileKind::Wal(wal),
         (".partial", _) => FileKind::WalPartial(wal),
@@ -358,38 +308,16 @@ pub fn is_compressed_wal(name: &str) -> bool {
             .any(|suffix| name.ends_with(suffix))
 }
 
-fn wal_name(name: &str) -> Option<(WalName, &str)> {
-    let wal = WalName {
-        tli: eight(name.get(..8)?)?,
-        log: eight(name.get(8..16)?)?,
-        seg: eight(name.get(16..24)?)?,
-    };
-    Some((wal, name.get(24..)?))
-}
-
-fn eight(text: &str) -> Option<u32> {
-    (text.len() == 8)
-        .then(|| hex(text))
-        .flatten()?
-        .try_into()
-        .ok()
-}
-
-/// Upper case digits only, as the server prints them.
-fn hex(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'));
-    digits.then(|| u64::from_str_radix(text, 16).ok()).flatten()
-}
-
-/// A number from 1 without leading zeros: anything else is not the server's file.
-fn decimal(text: &str) -> Option<u32> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    digits.then(|| text.parse().ok()).flatten()
+fn wal_name(name: &str) -> Option<(WalSegmentName, &str)> {
+    let (segment, rest) = name.split_at_checked(24)?;
+    Some((WalSegmentName::parse(segment)?, rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::VERSIONS;
+    use crate::format::names::relation_path;
 
     fn rel(spc_oid: u32, db_oid: u32, rel_number: u32) -> RelationFile {
         RelationFile {
@@ -493,26 +421,23 @@ mod tests {
     #[test]
     fn slru_segments() {
         let cases = [
-            ("pg_clog/0000", SlruDir::Xact, 0),
-            ("pg_xact/0FFF", SlruDir::Xact, 0xFFF),
-            ("pg_subtrans/FFFF", SlruDir::Subtrans, 0xFFFF),
-            ("pg_multixact/offsets/0001", SlruDir::MultiXactOffsets, 1),
-            (
-                "pg_multixact/members/14078",
-                SlruDir::MultiXactMembers,
-                0x14078,
-            ),
+            ("pg_clog/0000", Slru::Xact, 0),
+            ("pg_xact/0FFF", Slru::Xact, 0xFFF),
+            ("pg_subtrans/FFFF", Slru::Subtrans, 0xFFFF),
+            ("pg_multixact/offsets/0001", Slru::MultiXactOffset, 1),
+            ("pg_multixact/members/14078", Slru::MultiXactMember, 0x14078),
             (
                 "pg_multixact/members/000000000000001",
-                SlruDir::MultiXactMembers,
+                Slru::MultiXactMember,
                 1,
             ),
-            ("pg_commit_ts/28028", SlruDir::CommitTs, 0x28028),
-            ("pg_serial/0000", SlruDir::Serial, 0),
-            ("pg_notify/00000000000000A", SlruDir::Notify, 10),
+            ("pg_commit_ts/28028", Slru::CommitTs, 0x28028),
         ];
-        for (path, dir, segno) in cases {
-            assert_eq!(classify(path), FileKind::Slru { dir, segno }, "{path}");
+        for (path, slru, segno) in cases {
+            assert_eq!(classify(path), FileKind::Slru { slru, segno }, "{path}");
+        }
+        for path in ["pg_serial/0000", "pg_notify/00000000000000A"] {
+            assert_eq!(classify(path), FileKind::TransientSlru, "{path}");
         }
         for other in [
             "pg_xact/000",
@@ -527,7 +452,7 @@ mod tests {
 
     #[test]
     fn wal_names() {
-        let wal = WalName {
+        let wal = WalSegmentName {
             tli: 3,
             log: 0x16,
             seg: 0xB3,
@@ -573,6 +498,21 @@ mod tests {
             "00000003é",
         ] {
             assert_eq!(classify_wal(other), FileKind::Other, "{other}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn relation_paths_round_trip(
+            row in 0..VERSIONS.len(), spc_oid in 1_u32.., db_oid in 1_u32.., rel_number in 1_u32..,
+            fork in 0_u32..4, segment: u32,
+        ) {
+            let fork = ForkNumber::from_number(fork).unwrap();
+            let db_oid = if spc_oid == GLOBALTABLESPACE_OID { 0 } else { db_oid };
+            let locator = RelFileLocator { spc_oid, db_oid, rel_number };
+            let path = relation_path(&VERSIONS[row], locator, fork, segment);
+            let file = RelationFile { locator, fork, segment, temp_backend: None };
+            assert_eq!(classify(&path), FileKind::Relation(file), "{path}");
         }
     }
 

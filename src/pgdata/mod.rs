@@ -16,7 +16,7 @@ mod tar;
 mod tree;
 
 pub use bytes::{FileReader, IoMode};
-pub use classify::{DatabaseDir, FileKind, RelationFile, SlruDir, WalName, classify, classify_wal};
+pub use classify::{DatabaseDir, FileKind, RelationFile, classify, classify_wal};
 pub use scan::Chunk;
 
 use bytes::Raw;
@@ -454,16 +454,13 @@ impl Evidence {
             Source::Root(root) => {
                 let entry = self.entry(id);
                 let path = join(&self.roots[root], entry.exact_path());
-                let (raw, now) = Raw::open(&path, self.io_mode)?;
-                if now < entry.size {
-                    self.record_not_examined(id, Some((now, entry.size)), SHRUNK.to_owned());
+                let mut file = FileReader::open(&path, self.io_mode)?;
+                if file.len < entry.size {
+                    let lost = (file.len, entry.size);
+                    self.record_not_examined(id, Some(lost), SHRUNK.to_owned());
                 }
-                return Ok(Some(FileReader {
-                    raw: Arc::new(raw),
-                    base: 0,
-                    len: entry.size.min(now),
-                    extents: None,
-                }));
+                file.len = file.len.min(entry.size);
+                return Ok(Some(file));
             }
             Source::Member(number) => number,
         };

@@ -1,5 +1,12 @@
 //! The dry run of the next start: where redo begins, how far the WAL can be read, and what
 //! replay will do to the files.
+//!
+//! ```text
+//! source   the segment files of the evidence     timeline  which of them recovery follows
+//! reader   records in order, as far as the server would read    stop  why not further
+//! walk     the reader on many segments at once   plan      what their records will do
+//! start    where it begins and what comes of it  survey    the WAL that no start needs
+//! ```
 
 pub mod plan;
 pub mod reader;

@@ -11,11 +11,12 @@ use super::timeline::Timelines;
 use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::{Layout, Major, Version};
 use crate::format::wal::record::{Decoder, Record, RecordHeader, crc_of};
-use crate::format::wal::{WalGeometry, WalPageHeader};
+use crate::format::wal::xlog::is_switch;
+use crate::format::wal::{WalGeometry, WalPageHeader, rmgr};
 use std::io;
 
 /// Bytes of a segment held in memory at a time.
-const WINDOW: usize = 512 << 10;
+const WINDOW: usize = 128 << 10;
 
 /// One WAL segment file.
 pub trait SegmentFile {
@@ -30,8 +31,6 @@ pub trait SegmentFile {
 pub trait WalSource: Sync {
     /// The file of a segment on one timeline, or `None` when there is none.
     fn open(&self, tli: TimeLineID, segno: XLogSegNo) -> Option<Box<dyn SegmentFile + '_>>;
-    /// The name of that file.
-    fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> String;
 }
 
 /// What the reader must know of the cluster.
@@ -73,7 +72,6 @@ impl Position {
 
 struct OpenSegment<'s> {
     segno: XLogSegNo,
-    tli: TimeLineID,
     file: Box<dyn SegmentFile + 's>,
 }
 
@@ -90,16 +88,24 @@ struct Pages<'s> {
     checked: Option<(XLogRecPtr, WalPageHeader)>,
     latest_page: XLogRecPtr,
     latest_page_tli: TimeLineID,
+    /// The timeline last found among those that are followed.
+    known_tli: Option<TimeLineID>,
 }
 
 impl<'s> Pages<'s> {
-    fn place(&self, page: XLogRecPtr, segment: &OpenSegment<'_>) -> PagePlace {
-        let per_log = self.geometry.segments_per_log();
+    /// A page of the file in use.
+    fn place(&self, page: XLogRecPtr) -> PagePlace {
+        let segno = self.geometry.segment_of(page);
         PagePlace {
-            segment: self.source.name(segment.tli, segment.segno),
+            segment: self.geometry.name(self.file_tli, segno),
             lsn: page,
             offset: self.geometry.segment_offset(page),
-            log_seg: (segment.segno / per_log, segment.segno % per_log),
+        }
+    }
+
+    fn missing(&self, tli: TimeLineID, segno: XLogSegNo) -> StopCause {
+        StopCause::MissingSegment {
+            segment: self.geometry.name(tli, segno),
         }
     }
 
@@ -112,7 +118,7 @@ impl<'s> Pages<'s> {
             .for_segment(segno, self.file_tli, &self.geometry);
         for &tli in &candidates {
             if let Some(file) = self.source.open(tli, segno) {
-                self.segment = Some(OpenSegment { segno, tli, file });
+                self.segment = Some(OpenSegment { segno, file });
                 self.file_tli = tli;
                 self.window_len = 0;
                 return Ok(());
@@ -123,9 +129,7 @@ impl<'s> Pages<'s> {
             .first()
             .copied()
             .unwrap_or(self.context.timelines.target());
-        Err(StopCause::MissingSegment {
-            segment: self.source.name(tli, segno),
-        })
+        Err(self.missing(tli, segno))
     }
 
     /// Makes a page available and checks its header, once.
@@ -160,9 +164,7 @@ impl<'s> Pages<'s> {
             return Ok(());
         }
         let Some(segment) = self.segment.as_ref() else {
-            return Err(StopCause::MissingSegment {
-                segment: String::new(),
-            });
+            return Err(self.missing(self.file_tli, self.geometry.segment_of(page)));
         };
         let wanted = WINDOW
             .max(size)
@@ -174,7 +176,7 @@ impl<'s> Pages<'s> {
         if got < size {
             self.window_len = 0;
             return Err(StopCause::ShortRead {
-                place: self.place(page, segment),
+                place: self.place(page),
                 got,
                 wanted: size,
             });
@@ -193,28 +195,24 @@ impl<'s> Pages<'s> {
 
     /// From 9.3 the timeline is looked at when the record is complete
     /// (`xlogrecovery.c: ReadRecord`).
-    fn check_timeline(&self) -> Result<(), StopCause> {
+    fn check_timeline(&mut self) -> Result<(), StopCause> {
         let found = self.latest_page_tli;
-        if !self.context.layout.since(Major::V9_3) || self.context.timelines.contains(found) {
+        if self.known_tli == Some(found) {
             return Ok(());
         }
-        match self.segment.as_ref() {
-            Some(segment) => Err(StopCause::UnexpectedTimeline {
-                found,
-                place: self.place(self.latest_page, segment),
-            }),
-            None => Ok(()),
+        if !self.context.layout.since(Major::V9_3) || self.context.timelines.contains(found) {
+            self.known_tli = Some(found);
+            return Ok(());
         }
+        Err(StopCause::UnexpectedTimeline {
+            found,
+            place: self.place(self.latest_page),
+        })
     }
 
     fn check(&mut self, page: XLogRecPtr) -> Result<WalPageHeader, StopCause> {
         let version = self.context.layout.version;
-        let Some(segment) = self.segment.as_ref() else {
-            return Err(StopCause::MissingSegment {
-                segment: String::new(),
-            });
-        };
-        let place = || self.place(page, segment);
+        let place = || self.place(page);
         let Ok(header) = WalPageHeader::parse(version, self.bytes(page)) else {
             return Err(StopCause::ShortRead {
                 place: place(),
@@ -317,6 +315,7 @@ impl<'s> WalReader<'s> {
                 checked: None,
                 latest_page: XLogRecPtr::INVALID,
                 latest_page_tli: position.latest_page_tli,
+                known_tli: None,
             },
             assembled: Vec::new(),
             decoder: Decoder::default(),
@@ -325,6 +324,13 @@ impl<'s> WalReader<'s> {
             overwritten: None,
             in_contrecord: false,
         }
+    }
+
+    /// Where the next record is looked for; may be a page boundary.
+    #[inline]
+    #[must_use]
+    pub fn next(&self) -> XLogRecPtr {
+        self.next
     }
 
     /// Where the reader stands.
@@ -359,11 +365,13 @@ impl<'s> WalReader<'s> {
             Err(cause) => {
                 return Err(Stop {
                     lsn,
+                    last: self.last,
                     cause,
                     in_contrecord: self.in_contrecord,
                 });
             }
         };
+        let timeline = self.pages.check_timeline();
         let bytes = match bytes {
             Bytes::OnPage(page, start, len) => &self.pages.bytes(page)[start..start + len],
             Bytes::Assembled => &self.assembled[..],
@@ -374,6 +382,7 @@ impl<'s> WalReader<'s> {
         let stop = |cause| {
             Err(Stop {
                 lsn,
+                last: self.last,
                 cause,
                 in_contrecord: self.in_contrecord,
             })
@@ -388,7 +397,7 @@ impl<'s> WalReader<'s> {
         if !crc_fits {
             return stop(StopCause::Crc);
         }
-        if let Err(cause) = self.pages.check_timeline() {
+        if let Err(cause) = timeline {
             return stop(cause);
         }
         self.last = Some(lsn);
@@ -456,7 +465,7 @@ impl<'s> WalReader<'s> {
             {
                 let len = total as usize;
                 let mut end = forward(at, align8(u64::from(total)));
-                if is_xlog_switch(version, &header) {
+                if is_switch(version, &header) {
                     end = segment_end(&geometry, end);
                 }
                 return Ok((header, Bytes::OnPage(page, start, len), end));
@@ -474,24 +483,15 @@ impl<'s> WalReader<'s> {
                     at = page;
                     continue 'restart;
                 }
-                let place = |pages: &Pages<'_>| match pages.segment.as_ref() {
-                    Some(segment) => pages.place(page, segment),
-                    None => PagePlace {
-                        segment: String::new(),
-                        lsn: page,
-                        offset: 0,
-                        log_seg: (0, 0),
-                    },
-                };
                 if !page_header.first_is_contrecord() {
-                    let place = place(&self.pages);
+                    let place = self.pages.place(page);
                     return Err(StopCause::NoContrecordFlag { place });
                 }
                 let (rem_len, data_at) =
                     continuation(version, &page_header, self.pages.bytes(page));
                 let missing = i64::from(total) - self.assembled.len() as i64;
                 if rem_len == 0 || i64::from(rem_len) != missing {
-                    let place = place(&self.pages);
+                    let place = self.pages.place(page);
                     return Err(StopCause::ContrecordLength {
                         found: rem_len,
                         expected: missing,
@@ -519,7 +519,7 @@ impl<'s> WalReader<'s> {
                     let continued =
                         (data_at as u64 - u64::from(page_header.size)) + u64::from(rem_len);
                     let mut end = forward(page, u64::from(page_header.size) + align8(continued));
-                    if is_xlog_switch(version, &checked) {
+                    if is_switch(version, &checked) {
                         end = segment_end(&geometry, end);
                     }
                     self.in_contrecord = false;
@@ -552,7 +552,7 @@ impl<'s> WalReader<'s> {
                 return Err(length);
             }
         } else {
-            if is_xlog_switch(version, header) {
+            if is_switch(version, header) {
                 if header.xl_len != 0 {
                     return Err(StopCause::SwitchLength);
                 }
@@ -566,7 +566,7 @@ impl<'s> WalReader<'s> {
                 return Err(length);
             }
         }
-        if !rmgr_is_known(version, header.xl_rmid) {
+        if !rmgr::is_valid(version, header.xl_rmid) {
             return Err(StopCause::ResourceManager(header.xl_rmid));
         }
         let linked = match self.last {
@@ -645,27 +645,4 @@ fn segment_end(geometry: &WalGeometry, end: XLogRecPtr) -> XLogRecPtr {
         0 => end,
         offset => forward(end, geometry.segment_size - offset),
     }
-}
-
-/// `XLOG_SWITCH`. Up to 9.4 the server compares all of `xl_info`.
-fn is_xlog_switch(version: &Version, header: &RecordHeader) -> bool {
-    let mask = if version.since(Major::V9_5) {
-        0xF0
-    } else {
-        0xFF
-    };
-    header.xl_rmid == 0 && header.xl_info & mask == 0x40
-}
-
-/// Whether a record of that resource manager is accepted when it is read
-/// (`xlogreader.c: ValidXLogRecordHeader`, `RM_MAX_ID`, `RmgrIdIsValid`).
-fn rmgr_is_known(version: &Version, id: u8) -> bool {
-    let last = match version.major {
-        m if m >= Major::V19 => 22,
-        m if m >= Major::V9_6 => 21,
-        m if m >= Major::V9_5 => 19,
-        m if m >= Major::V9_2 => 16,
-        _ => 15,
-    };
-    id <= last || version.since(Major::V15) && id >= 128
 }

@@ -1,10 +1,11 @@
 //! The WAL segments of the evidence, by timeline and number.
 
 use super::reader::{SegmentFile, WalSource};
+use crate::format::names::WalSegmentName;
 use crate::format::types::{TimeLineID, XLogSegNo};
 use crate::format::version::Layout;
 use crate::format::wal::WalGeometry;
-use crate::pgdata::{Evidence, FileId, FileKind, FileReader, WalName};
+use crate::pgdata::{Evidence, FileId, FileKind, FileReader};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -25,7 +26,7 @@ impl<'e> EvidenceWal<'e> {
     pub fn new(evidence: &'e Evidence, layout: &Layout, archive_first: bool) -> Self {
         let geometry = WalGeometry::of(layout);
         let mut segments = BTreeMap::new();
-        let mut ranked: Vec<(u8, WalName, FileId)> = evidence
+        let mut ranked: Vec<(u8, WalSegmentName, FileId)> = evidence
             .iter()
             .filter_map(|(id, entry)| {
                 let in_archive = entry.archive.is_some();
@@ -39,7 +40,7 @@ impl<'e> EvidenceWal<'e> {
         ranked.sort_by_key(|(rank, _, id)| (*rank, *id));
         for (_, name, id) in ranked {
             segments
-                .entry((name.tli, segno(&geometry, &name)))
+                .entry((name.tli, geometry.segno(&name)))
                 .or_insert(id);
         }
         Self {
@@ -64,7 +65,7 @@ impl<'e> EvidenceWal<'e> {
             None => format!(
                 "{}/{}",
                 self.layout.version.wal_dir(),
-                self.name(tli, segno)
+                self.geometry.name(tli, segno)
             ),
         }
     }
@@ -81,11 +82,6 @@ impl<'e> EvidenceWal<'e> {
     pub fn contains(&self, tli: TimeLineID, segno: XLogSegNo) -> bool {
         self.segments.contains_key(&(tli, segno))
     }
-}
-
-/// The number of the segment that a file name means.
-fn segno(geometry: &WalGeometry, name: &WalName) -> XLogSegNo {
-    u64::from(name.log) * geometry.segments_per_log() + u64::from(name.seg)
 }
 
 impl SegmentFile for FileReader {
@@ -105,10 +101,5 @@ impl WalSource for EvidenceWal<'_> {
                 None
             }
         }
-    }
-
-    fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> String {
-        let per_log = self.geometry.segments_per_log();
-        format!("{tli:08X}{:08X}{:08X}", segno / per_log, segno % per_log)
     }
 }

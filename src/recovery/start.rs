@@ -15,6 +15,7 @@ use crate::format::control::{ControlFile, DbState};
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Layout, Major, Version};
 use crate::format::wal::lsn_text;
+use crate::format::wal::xlog::is_checkpoint;
 use crate::verdict::Outcome;
 
 /// The files that ask for archive recovery.
@@ -45,6 +46,8 @@ pub struct DryRun {
     pub check_point: Option<CheckPoint>,
     /// Where that record ends.
     pub checkpoint_end: Option<XLogRecPtr>,
+    /// Where reading begins, when anything is replayed.
+    pub start: Option<Position>,
     /// First record replayed.
     pub redo_start: Option<XLogRecPtr>,
     /// Last record replayed.
@@ -103,6 +106,7 @@ pub fn dry_run(
         checkpoint_lsn: label.map_or(control.check_point, |label| label.checkpoint_location),
         check_point: None,
         checkpoint_end: None,
+        start: None,
         redo_start: None,
         redo_done: None,
         end_of_wal: None,
@@ -215,7 +219,9 @@ pub fn dry_run(
     run.redo_done = run.redo_start.and(end.position.last);
     run.end_of_wal = Some(end.position.next);
     run.stop = end.stop;
-    run.outcome = if archive {
+    // A label alone makes the server replay as from an archive (xlogrecovery.c:
+    // InitWalRecovery, "InArchiveRecovery = true"), but it stays on its timeline.
+    run.outcome = if archive || label.is_some() {
         Outcome::ArchiveRecovery
     } else {
         Outcome::CrashRecovery
@@ -239,6 +245,7 @@ pub fn dry_run(
     if run.failure.is_some() {
         run.outcome = Outcome::Fails;
     }
+    run.start = Some(start);
     run.plan = Some(plan);
     run
 }
@@ -282,10 +289,7 @@ fn read_checkpoint(
     let mut reader = WalReader::new(context, source, Position::at(lsn));
     let check_point = {
         let record = reader.read().map_err(Some)?;
-        // xlogrecovery.c: ReadCheckpointRecord
-        let is_checkpoint =
-            record.header.xl_rmid == 0 && matches!(record.header.rmgr_info(), 0x00 | 0x10);
-        if !is_checkpoint {
+        if !is_checkpoint(&record.header) {
             return Err(None);
         }
         CheckPoint::parse(context.layout.version, record.main).map_err(|_| None)?

@@ -4,6 +4,7 @@
 //! at LOG and goes on. Sources: `xlogreader.c` (9.3 and later), `xlog.c: ReadRecord,
 //! ValidXLOGHeader, RecordIsValid` (up to 9.2), `xlogrecovery.c: ReadRecord` (15 and later).
 
+use crate::format::names::WalSegmentName;
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Major, Version};
 use crate::format::wal::lsn_text;
@@ -12,14 +13,12 @@ use crate::format::wal::record::DecodeError;
 /// The place on a WAL page that a message names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PagePlace {
-    /// Name of the segment file.
-    pub segment: String,
+    /// The segment file.
+    pub segment: WalSegmentName,
     /// The page.
     pub lsn: XLogRecPtr,
     /// Its byte offset in the segment.
     pub offset: u64,
-    /// Log file and segment numbers, which messages up to 9.2 name.
-    pub log_seg: (u64, u64),
 }
 
 /// What was wrong.
@@ -28,7 +27,7 @@ pub enum StopCause {
     /// No file holds the segment; the server says nothing above DEBUG2.
     MissingSegment {
         /// Name it would have on the newest timeline that could hold it.
-        segment: String,
+        segment: WalSegmentName,
     },
     /// The segment file ends early or cannot be read.
     ShortRead {
@@ -136,21 +135,12 @@ pub enum StopCause {
 pub struct Stop {
     /// The record that could not be read (past its page's header when it starts a page).
     pub lsn: XLogRecPtr,
+    /// Start of the last record that was read, if one was (`ReadRecPtr`).
+    pub last: Option<XLogRecPtr>,
     /// What was wrong.
     pub cause: StopCause,
     /// The record began but could not be put together from its pages.
     pub in_contrecord: bool,
-}
-
-impl StopCause {
-    /// The segment that is missing.
-    #[must_use]
-    pub fn segment(&self) -> Option<&str> {
-        match self {
-            Self::MissingSegment { segment } => Some(segment),
-            _ => None,
-        }
-    }
 }
 
 impl Stop {
@@ -159,21 +149,19 @@ impl Stop {
     pub fn message(&self, version: &Version) -> Option<String> {
         let at = lsn_text(version, self.lsn);
         let since = |major| version.since(major);
-        let in_page = |place: &PagePlace| {
+        let page = |place: &PagePlace| {
+            let (segment, offset) = (place.segment, place.offset);
             if since(Major::V16) {
-                format!(
-                    "in WAL segment {}, LSN {}, offset {}",
-                    place.segment,
-                    lsn_text(version, place.lsn),
-                    place.offset
-                )
+                let lsn = lsn_text(version, place.lsn);
+                format!("WAL segment {segment}, LSN {lsn}, offset {offset}")
             } else if since(Major::V9_3) {
-                format!("in log segment {}, offset {}", place.segment, place.offset)
+                format!("log segment {segment}, offset {offset}")
             } else {
-                let (log, seg) = place.log_seg;
-                format!("in log file {log}, segment {seg}, offset {}", place.offset)
+                let (log, seg) = (segment.log, segment.seg);
+                format!("log file {log}, segment {seg}, offset {offset}")
             }
         };
+        let in_page = |place: &PagePlace| format!("in {}", page(place));
         // Up to 9.2 the reason was a separate DETAIL; up to 9.4 it was a sentence.
         let other_system = |reason: &str| match version.major {
             m if m >= Major::V9_5 => {
@@ -190,25 +178,7 @@ impl Stop {
         Some(match &self.cause {
             StopCause::MissingSegment { .. } => return None,
             StopCause::ShortRead { place, got, wanted } => {
-                let what = if since(Major::V16) {
-                    format!(
-                        "could not read from WAL segment {}, LSN {}, offset {}",
-                        place.segment,
-                        lsn_text(version, place.lsn),
-                        place.offset
-                    )
-                } else if since(Major::V9_3) {
-                    format!(
-                        "could not read from log segment {}, offset {}",
-                        place.segment, place.offset
-                    )
-                } else {
-                    let (log, seg) = place.log_seg;
-                    format!(
-                        "could not read from log file {log}, segment {seg}, offset {}",
-                        place.offset
-                    )
-                };
+                let what = format!("could not read from {}", page(place));
                 if since(Major::V11) {
                     format!("{what}: read {got} of {wanted}")
                 } else {
@@ -290,10 +260,36 @@ impl Stop {
             StopCause::ContrecordLength { found, place, .. } => {
                 format!("invalid contrecord length {found} {}", in_page(place))
             }
+            StopCause::Decode(error) if since(Major::V15) => {
+                error.message(version, self.last.unwrap_or_default())
+            }
             StopCause::Decode(error) => error.message(version, self.lsn),
             StopCause::Crc => {
                 format!("incorrect resource manager data checksum in record at {at}")
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_15_on_a_block_fault_is_told_of_the_record_before() {
+        let message = |major, last| {
+            let stop = Stop {
+                lsn: XLogRecPtr(0x200),
+                last,
+                cause: StopCause::Decode(DecodeError::NoData),
+                in_contrecord: false,
+            };
+            stop.message(Version::of(major).unwrap()).unwrap()
+        };
+        let at = |lsn: &str| format!("BKPBLOCK_HAS_DATA set, but no data included at {lsn}");
+        let last = Some(XLogRecPtr(0x100));
+        assert_eq!(message(Major::V14, last), at("0/200"));
+        assert_eq!(message(Major::V15, last), at("0/100"));
+        assert_eq!(message(Major::V15, None), at("0/0"));
     }
 }

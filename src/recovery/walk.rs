@@ -57,9 +57,11 @@ pub fn walk<S: WalSink>(
     let mut position = start;
     let mut records = 0;
     loop {
-        let first = geometry.segment_of(normalize(context, position.next));
+        // Nothing lies between a page boundary and the record behind the page's header.
+        let next = normalize(context, position.next);
+        let first = geometry.segment_of(next);
         let last = limit.map_or(u64::MAX, |limit| geometry.segment_of(limit));
-        if first > last || limit.is_some_and(|limit| position.next >= limit) {
+        if first > last || limit.is_some_and(|limit| next >= limit) {
             return WalkEnd {
                 position,
                 stop: None,
@@ -140,14 +142,20 @@ fn read_piece<S: WalSink>(
             }
         }
     }
+    // Only here can what normalize() passes over matter.
+    let end = geometry.segment_start(segno.saturating_add(1)).0;
+    let near_end = end
+        .min(limit.map_or(end, |limit| limit.0))
+        .saturating_sub(64);
     let mut first_prev = None;
     let mut first_tlis = (0, 0);
     let mut records = 0_u64;
     let stop = loop {
-        let position = reader.position();
-        let next = normalize(context, position.next);
-        if geometry.segment_of(next) > segno || limit.is_some_and(|limit| next >= limit) {
-            break None;
+        if reader.next().0 >= near_end {
+            let next = normalize(context, reader.next());
+            if geometry.segment_of(next) > segno || limit.is_some_and(|limit| next >= limit) {
+                break None;
+            }
         }
         match reader.read() {
             Ok(record) => {

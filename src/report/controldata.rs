@@ -4,9 +4,10 @@
 //! Source: `bin/pg_controldata/pg_controldata.c` (`contrib/` up to 9.5), 9.0 to 19.
 
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict, DecidedBy, Impossible};
-use crate::format::names::{WalSegmentName, segno_of};
-use crate::format::{Layout, Major, Version, XLogRecPtr};
-use std::fmt::{self, Display};
+use crate::format::names::WalSegmentName;
+use crate::format::wal::lsn_text;
+use crate::format::{Major, Version, XLogRecPtr};
+use std::fmt::Display;
 use std::io::{self, Write};
 use time::OffsetDateTime;
 
@@ -184,7 +185,7 @@ fn each(value: Option<impl Display>) -> Option<String> {
 fn lines(control: &ControlFile) -> Vec<Line<'static>> {
     let v = control.version;
     let copy = &control.check_point_copy;
-    let lsn = |lsn: XLogRecPtr| Lsn(v, lsn).to_string();
+    let lsn = |lsn: XLogRecPtr| lsn_text(v, lsn);
     let on = |value: Option<bool>| value.map(|b| (if b { "on" } else { "off" }).to_owned());
     // 9.5 dropped the word "Current".
     let setting = |old: &'static str, new| if v.since(Major::V9_5) { new } else { old };
@@ -390,34 +391,25 @@ fn lines(control: &ControlFile) -> Vec<Line<'static>> {
     ]
 }
 
-/// `%X/%X`; 19 pads the second half.
-struct Lsn(&'static Version, XLogRecPtr);
-
-impl Display for Lsn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.since(Major::V19) {
-            write!(f, "{:X}/{:08X}", self.1.high(), self.1.low())
-        } else {
-            self.1.fmt(f)
-        }
-    }
-}
-
-/// Computed with any segment size but 0, as the tool does; `???` where that gives no name.
+/// Divided by any segment size but 0, as the tool does, which a `WalGeometry` would not take;
+/// `???` where that gives no name.
 fn redo_wal_file(control: &ControlFile) -> String {
     let copy = &control.check_point_copy;
-    let as_stored = Layout {
-        wal_segsz: control.xlog_seg_size,
-        ..control.layout()
-    };
-    (1..=i32::MAX.cast_unsigned())
-        .contains(&control.xlog_seg_size)
-        .then(|| {
-            let segno = segno_of(&as_stored, copy.redo);
-            WalSegmentName::new(&as_stored, copy.this_time_line_id, segno)
-        })
-        .flatten()
-        .map_or_else(|| "???".to_owned(), |name| name.to_string())
+    if !(1..=i32::MAX.cast_unsigned()).contains(&control.xlog_seg_size) {
+        return "???".to_owned();
+    }
+    let segment_size = u64::from(control.xlog_seg_size);
+    let (segno, per_log) = (copy.redo.0 / segment_size, (1 << 32) / segment_size);
+    match (
+        u32::try_from(segno / per_log),
+        u32::try_from(segno % per_log),
+    ) {
+        (Ok(log), Ok(seg)) => {
+            let tli = copy.this_time_line_id;
+            WalSegmentName { tli, log, seg }.to_string()
+        }
+        _ => "???".to_owned(),
+    }
 }
 
 /// `strftime` with `%c` in the C locale: `Fri Nov 20 11:09:03 2026`; `???` where `localtime`

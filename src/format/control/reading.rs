@@ -5,6 +5,7 @@
 use super::ControlFile;
 use crate::format::crc::Crc;
 use crate::format::cursor::Cursor;
+use crate::format::page::is_zeroed;
 use crate::format::refusal::{INITDB, Refusal};
 use crate::format::version::{Major, VERSIONS, Version};
 use std::fmt;
@@ -24,7 +25,7 @@ impl ControlFile {
         else {
             return too_short(pg_version_hint);
         };
-        if bytes.iter().all(|b| *b == 0) {
+        if is_zeroed(bytes) {
             return ControlReading::AllZero { len: bytes.len() };
         }
         // `controldata_utils.c: get_controlfile` and the server use the same test.

@@ -28,7 +28,7 @@
 //! ```
 
 use super::array::{Array, Element};
-use super::record::{BlockImage, Compression, Record};
+use super::record::{BlockImage, BlockRef, Compression, Record};
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{
     BlockNumber, ForkNumber, OffsetNumber, Oid, RelFileLocator, TransactionId,
@@ -188,6 +188,17 @@ pub(super) fn legacy_target(c: &mut Cursor<'_>) -> Result<Target, Malformed> {
     })
 }
 
+/// The block numbered `id`, 9.5 and later.
+pub(super) fn required_block<'a>(
+    record: &Record<'a, '_>,
+    id: u8,
+    c: &Cursor<'_>,
+) -> Result<BlockRef<'a>, Malformed> {
+    record
+        .block(id)
+        .ok_or(c.malformed("block reference missing"))
+}
+
 /// The place of a tuple on the block numbered `id`, 9.5 and later.
 pub(super) fn target(
     record: &Record<'_, '_>,
@@ -195,9 +206,7 @@ pub(super) fn target(
     offnum: OffsetNumber,
     c: &Cursor<'_>,
 ) -> Result<Target, Malformed> {
-    let block = record
-        .block(id)
-        .ok_or(c.malformed("block reference missing"))?;
+    let block = required_block(record, id, c)?;
     Ok(Target {
         locator: block.locator,
         blkno: block.blkno,

@@ -26,7 +26,7 @@
 //! ```
 
 use super::array::{Array, Element};
-use super::heap::{OPMASK, Target, XLOG_HEAP_INIT_PAGE, legacy_target, target};
+use super::heap::{OPMASK, Target, XLOG_HEAP_INIT_PAGE, legacy_target, required_block, target};
 use super::record::Record;
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator, TransactionId};
@@ -131,9 +131,7 @@ fn page(c: &mut Cursor<'_>) -> Result<HeapPage, Malformed> {
 }
 
 fn block_page(record: &Record<'_, '_>, id: u8, c: &Cursor<'_>) -> Result<HeapPage, Malformed> {
-    let block = record
-        .block(id)
-        .ok_or(c.malformed("block reference missing"))?;
+    let block = required_block(record, id, c)?;
     Ok(HeapPage {
         locator: block.locator,
         blkno: block.blkno,

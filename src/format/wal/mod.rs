@@ -12,6 +12,7 @@ mod index_pages;
 pub mod multixact;
 pub mod page;
 pub mod position;
+pub mod prune;
 pub mod record;
 pub mod relmap;
 pub mod rmgr;

@@ -22,6 +22,7 @@
 //!             | per block: image, data | main data
 //! ```
 
+use super::array::Element;
 use super::lsn_text;
 use crate::format::crc::Crc;
 use crate::format::cursor::{Cursor, Malformed};
@@ -544,14 +545,6 @@ impl Decoder {
     }
 }
 
-fn locator(c: &mut Cursor) -> Result<RelFileLocator, Malformed> {
-    Ok(RelFileLocator {
-        spc_oid: c.u32()?,
-        db_oid: c.u32()?,
-        rel_number: c.u32()?,
-    })
-}
-
 /// The bits of `xl_info` that announce backup blocks, in the order these follow.
 fn backup_block_bits(version: &Version) -> &'static [u8] {
     if version.since(Major::V9_2) {
@@ -594,7 +587,7 @@ fn decode_backup_blocks(
         let mut bkpb = Cursor::packed("BkpBlock", c.bytes(24).map_err(|_| overrun)?);
         let mut read = || -> Result<_, Malformed> {
             Ok((
-                locator(&mut bkpb)?,
+                RelFileLocator::read(&mut bkpb)?,
                 bkpb.u32()?,
                 bkpb.u32()?,
                 bkpb.u16()?,
@@ -777,7 +770,7 @@ fn decode_block_headers(
                     image = Some(header);
                 }
                 let locator = if fork_flags & BKPBLOCK_SAME_REL == 0 {
-                    locator(&mut c).map_err(short)?
+                    RelFileLocator::read(&mut c).map_err(short)?
                 } else {
                     last_locator.ok_or(DecodeError::NoPreviousRel)?
                 };

@@ -14,13 +14,41 @@
 //! CHECKPOINT_REDO       0 wal_level:4 | 4 data_checksum_version:4 (19+)
 //! ```
 
+use super::array::Element;
 use super::page::read_lsn;
-use super::record::{BlockImage, Compression, Record};
+use super::record::{BlockImage, Compression, Record, RecordHeader};
+use super::rmgr::RM_XLOG_ID;
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{
     BlockNumber, ForkNumber, Oid, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr,
 };
-use crate::format::version::{Layout, Major};
+use crate::format::version::{Layout, Major, Version};
+
+/// `XLOG_CHECKPOINT_SHUTDOWN`.
+const CHECKPOINT_SHUTDOWN: u8 = 0x00;
+/// `XLOG_CHECKPOINT_ONLINE`.
+const CHECKPOINT_ONLINE: u8 = 0x10;
+/// `XLOG_SWITCH`.
+const SWITCH: u8 = 0x40;
+
+/// Whether it is a checkpoint (`xlogrecovery.c: ReadCheckpointRecord`).
+#[must_use]
+pub fn is_checkpoint(header: &RecordHeader) -> bool {
+    header.xl_rmid == RM_XLOG_ID
+        && matches!(header.rmgr_info(), CHECKPOINT_SHUTDOWN | CHECKPOINT_ONLINE)
+}
+
+/// Whether the rest of its segment is unused. Up to 9.4 the server compares all of
+/// `xl_info`.
+#[must_use]
+pub fn is_switch(version: &Version, header: &RecordHeader) -> bool {
+    let info = if version.since(Major::V9_5) {
+        header.rmgr_info()
+    } else {
+        header.xl_info
+    };
+    header.xl_rmid == RM_XLOG_ID && info == SWITCH
+}
 
 /// `xl_parameter_change`: settings that a standby must match.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -125,11 +153,11 @@ pub fn parse<'a>(layout: Layout, record: &Record<'a, '_>) -> Result<XLogOp<'a>, 
     let mut c = Cursor::new("XLOG record", record.main);
     let info = record.header.rmgr_info();
     Ok(match info {
-        0x00 => XLogOp::CheckpointShutdown(record.main),
-        0x10 => XLogOp::CheckpointOnline(record.main),
+        CHECKPOINT_SHUTDOWN => XLogOp::CheckpointShutdown(record.main),
+        CHECKPOINT_ONLINE => XLogOp::CheckpointOnline(record.main),
         0x20 => XLogOp::Noop,
         0x30 => XLogOp::NextOid(c.u32()?),
-        0x40 => XLogOp::Switch,
+        SWITCH => XLogOp::Switch,
         0x50 => XLogOp::BackupEnd(read_lsn(layout.version, &mut c)?),
         0x60 => XLogOp::ParameterChange(parameter_change(layout, &mut c)?),
         0x70 if layout.since(Major::V9_1) => {
@@ -181,11 +209,7 @@ fn parameter_change(layout: Layout, c: &mut Cursor<'_>) -> Result<ParameterChang
 }
 
 fn legacy_fpi<'a>(layout: Layout, c: &mut Cursor<'a>) -> Result<XLogOp<'a>, Malformed> {
-    let locator = RelFileLocator {
-        spc_oid: c.u32()?,
-        db_oid: c.u32()?,
-        rel_number: c.u32()?,
-    };
+    let locator = RelFileLocator::read(c)?;
     let fork = ForkNumber::from_number(c.u32()?).ok_or(c.malformed("unknown fork"))?;
     let blkno = c.u32()?;
     let hole_offset = c.u16()?;

@@ -1,0 +1,732 @@
+//! Names of databases, tablespaces and relations, from the catalogs on disk as they will be
+//! after recovery.
+//!
+//! ```text
+//! global/pg_filenode.map -> pg_database, pg_tablespace
+//! each database: pg_filenode.map -> pg_class -> pg_namespace, which no map knows
+//! ```
+//!
+//! Sources: `utils/cache/relmapper.c`, `utils/cache/relcache.c: RelationInitPhysicalAddr`,
+//! `heapam_visibility.c: HeapTupleSatisfiesMVCC`, with no transaction running.
+//!
+//! The catalogs' own damage is tolerated: what cannot be read is told, and names that are
+//! lost are missing. Databases are those of `pg_database`, and those with a folder besides:
+//! their relations have names, too, only the database has none.
+
+use super::replay::{ReplayedBlocks, replay_blocks};
+use crate::format::Malformed;
+use crate::format::catalog::{
+    DATABASE_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgClass, PgDatabase, PgNamed,
+    RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
+};
+use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
+use crate::format::names::{database_dir, relation_path};
+use crate::format::page::{is_zeroed, server_accepts};
+use crate::format::relmap::RelMap;
+use crate::format::types::{
+    BlockNumber, ForkNumber, GLOBALTABLESPACE_OID, MultiXactId, Oid, RelFileLocator, RelFileNumber,
+    TransactionId, XLogRecPtr,
+};
+use crate::format::version::Layout;
+use crate::pgdata::{Evidence, FileId, FileKind};
+use crate::recovery::reader::{Position, WalContext, WalSource};
+use crate::report::RelationName;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What became of transactions, once replay is done.
+pub trait Committed {
+    /// Whether a transaction committed.
+    fn committed(&mut self, xid: TransactionId) -> bool;
+
+    /// The updater among a multixact's members; `None` when it has none, or that cannot be
+    /// told. A row then counts as it stands unless a newer version of it is there.
+    fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {
+        let _ = multi;
+        None
+    }
+}
+
+/// The replay that will change the catalogs.
+#[derive(Clone, Copy)]
+pub struct CatalogRedo<'a> {
+    /// How the WAL is read.
+    pub context: &'a WalContext,
+    /// Where its segments are.
+    pub source: &'a dyn WalSource,
+    /// Where redo begins.
+    pub start: Position,
+    /// Where it ends; `None` for the end of WAL.
+    pub end: Option<XLogRecPtr>,
+    /// The relation maps that it writes, by database (0: `global/`).
+    pub relation_maps: &'a BTreeMap<Oid, Vec<u8>>,
+}
+
+/// Something about the catalogs that could not be read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct CatalogProblem {
+    /// The file, below PGDATA.
+    pub path: String,
+    /// What is the matter.
+    pub message: String,
+}
+
+/// A row of `pg_class` with what belongs to it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CatalogRelation {
+    /// Its database; 0 for shared relations.
+    pub database: Oid,
+    /// Its schema, when `pg_namespace` tells.
+    pub schema: Option<Arc<str>>,
+    /// The row.
+    pub class: PgClass,
+    /// Its files; `None` for kinds that have none, and when the relation map does not tell.
+    pub locator: Option<RelFileLocator>,
+    /// The table that a TOAST table, or the index of one, belongs to.
+    pub toast_owner: Option<Oid>,
+}
+
+impl CatalogRelation {
+    /// `relkind` as a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.class.relkind {
+            b'i' if self.toast_owner.is_some() => "TOAST index",
+            _ => self.class.kind(),
+        }
+    }
+}
+
+/// The databases, tablespaces and relations of the cluster.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Catalog {
+    /// `pg_database`.
+    pub databases: BTreeMap<Oid, PgDatabase>,
+    /// Names of `pg_tablespace`.
+    pub tablespaces: BTreeMap<Oid, String>,
+    /// `pg_class` of all databases, by database and object identifier; shared relations
+    /// under database 0.
+    pub relations: BTreeMap<(Oid, Oid), CatalogRelation>,
+    by_locator: HashMap<RelFileLocator, (Oid, Oid)>,
+}
+
+impl Catalog {
+    /// Reads the catalogs as they will be after `redo`, or as they are.
+    pub fn read(
+        evidence: &Evidence,
+        layout: &Layout,
+        redo: Option<&CatalogRedo<'_>>,
+        xacts: &mut dyn Committed,
+        problems: &mut Vec<CatalogProblem>,
+    ) -> Self {
+        let mut reader = Reader {
+            evidence,
+            layout: *layout,
+            replayed: ReplayedBlocks::default(),
+            maps: BTreeMap::new(),
+            unusable_maps: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            xacts,
+            problems,
+        };
+        let catalog = reader.read(redo);
+        reader.tell_lost();
+        catalog
+    }
+
+    /// The relation of some files.
+    #[must_use]
+    pub fn relation(&self, locator: RelFileLocator) -> Option<&CatalogRelation> {
+        self.relations.get(self.by_locator.get(&locator)?)
+    }
+
+    /// The names of the relation of some files, as far as they are known.
+    #[must_use]
+    pub fn name(&self, locator: RelFileLocator) -> RelationName {
+        let relation = self.relation(locator);
+        RelationName {
+            database: self
+                .databases
+                .get(&locator.db_oid)
+                .map(|d| d.datname.clone()),
+            schema: relation
+                .and_then(|r| r.schema.as_deref())
+                .map(str::to_owned),
+            name: relation.map(|r| r.class.relname.clone()),
+            kind: relation.map(CatalogRelation::kind),
+            oid: relation.map(|r| r.class.oid),
+        }
+    }
+
+    /// The table that a TOAST table, or the index of one, belongs to.
+    #[must_use]
+    pub fn toast_owner(&self, locator: RelFileLocator) -> Option<&CatalogRelation> {
+        let relation = self.relation(locator)?;
+        self.relations
+            .get(&(relation.database, relation.toast_owner?))
+    }
+
+    /// Adds the rows of one database's `pg_class`.
+    fn add(
+        &mut self,
+        database: Oid,
+        rows: Vec<Row<PgClass>>,
+        schemas: &BTreeMap<Oid, Arc<str>>,
+        locate: &dyn Fn(&PgClass) -> Option<RelFileLocator>,
+    ) -> Vec<(RelFileLocator, Oid, Oid)> {
+        let mut claims = Vec::new();
+        let toast: HashMap<Oid, Oid> = rows
+            .iter()
+            .filter(|row| row.value.reltoastrelid != 0)
+            .map(|row| (row.value.reltoastrelid, row.value.oid))
+            .collect();
+        // No catalog read here tells an index's table, but a TOAST table's index is named
+        // for it (toasting.c: create_toast_table).
+        let toast_index: HashMap<String, Oid> = rows
+            .iter()
+            .filter(|row| row.value.relkind == b't')
+            .filter_map(|row| {
+                let owner = toast.get(&row.value.oid)?;
+                Some((format!("{}_index", row.value.relname), *owner))
+            })
+            .collect();
+        let mut rows = rows;
+        // Files are named for their newest claimant.
+        rows.sort_by(|a, b| a.age_cmp(b));
+        for Row { value: class, .. } in rows {
+            let in_toast = class.relnamespace == PG_TOAST_NAMESPACE;
+            let toast_owner = match class.relkind {
+                b't' => toast.get(&class.oid).copied(),
+                b'i' if in_toast => toast_index.get(&class.relname).copied(),
+                _ => None,
+            };
+            let key = (if class.relisshared { 0 } else { database }, class.oid);
+            // Every database tells of the shared relations.
+            if class.relisshared && self.relations.contains_key(&key) {
+                continue;
+            }
+            let locator = locate(&class);
+            if let Some(locator) = locator
+                && let Some(before) = self.by_locator.insert(locator, key)
+                && before != key
+            {
+                claims.push((locator, before.1, key.1));
+            }
+            let relation = CatalogRelation {
+                database: key.0,
+                schema: schemas.get(&class.relnamespace).cloned(),
+                class,
+                locator,
+                toast_owner,
+            };
+            self.relations.insert(key, relation);
+        }
+        claims
+    }
+}
+
+/// A visible row.
+struct Row<T> {
+    xmin: TransactionId,
+    /// Whether nothing can have deleted it.
+    certain: bool,
+    oid: Oid,
+    value: T,
+}
+
+impl<T> Row<T> {
+    /// Older, or less certainly there, first.
+    fn age_cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.certain.cmp(&other.certain).then_with(|| {
+            if self.xmin == other.xmin {
+                std::cmp::Ordering::Equal
+            } else if self.xmin.precedes(other.xmin) {
+                std::cmp::Ordering::Less
+            } else {
+                std::cmp::Ordering::Greater
+            }
+        })
+    }
+}
+
+/// Reads one kind of row.
+type Parse<T> = fn(&Layout, &HeapTupleHeader, &[u8]) -> Result<T, Malformed>;
+
+struct Reader<'a> {
+    evidence: &'a Evidence,
+    layout: Layout,
+    replayed: ReplayedBlocks,
+    /// The relation maps that can be used, by database (0: `global/`).
+    maps: BTreeMap<Oid, RelMap>,
+    /// Why others cannot.
+    unusable_maps: BTreeMap<Oid, String>,
+    /// The tablespaces of the databases whose folder has a relation map.
+    folders: BTreeMap<Oid, Oid>,
+    xacts: &'a mut dyn Committed,
+    problems: &'a mut Vec<CatalogProblem>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
+        self.read_maps(redo.map(|redo| redo.relation_maps));
+        let shared = [DATABASE_RELATION_ID, TABLESPACE_RELATION_ID]
+            .map(|oid| self.mapped(GLOBALTABLESPACE_OID, 0, oid));
+        let classes: Vec<RelFileLocator> = self
+            .folders
+            .iter()
+            .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
+            .collect();
+        self.pin(shared.into_iter().chain(classes.iter().copied()));
+        let mut namespaces = BTreeSet::new();
+        if let Some(redo) = redo {
+            namespaces = self.possible_namespaces(&classes);
+            let class_files: BTreeMap<Oid, RelFileNumber> = self
+                .maps
+                .keys()
+                .map(|db_oid| (*db_oid, self.file_of(*db_oid, RELATION_RELATION_ID)))
+                .collect();
+            self.replay(redo, &|l| {
+                let class_file = class_files.get(&l.db_oid).copied();
+                shared.contains(&l)
+                    || l.db_oid != 0
+                        && (l.rel_number == class_file.unwrap_or(RELATION_RELATION_ID)
+                            || is_possible_namespace(&namespaces, l))
+            });
+        }
+
+        let mut catalog = Catalog::default();
+        self.tell_map(GLOBALTABLESPACE_OID, 0);
+        for row in self.rows(shared[0], PgDatabase::parse, |d| d.oid) {
+            catalog.databases.insert(row.oid, row.value);
+        }
+        for row in self.rows(shared[1], PgNamed::parse, |t| t.oid) {
+            catalog.tablespaces.insert(row.oid, row.value.name);
+        }
+        if catalog.databases.is_empty() {
+            self.tell(shared[0], "no database can be read from it".to_owned());
+        }
+
+        let mut databases = self.folders.clone();
+        for (oid, row) in &catalog.databases {
+            databases.insert(*oid, row.dattablespace);
+        }
+        self.pin(
+            databases
+                .iter()
+                .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID)),
+        );
+        let mut rows_of = Vec::new();
+        for (&db_oid, &spc_oid) in &databases {
+            self.tell_map(spc_oid, db_oid);
+            let class = self.mapped(spc_oid, db_oid, RELATION_RELATION_ID);
+            let rows = self.rows(class, PgClass::parse, |c| c.oid);
+            if !rows.iter().any(|row| row.oid == RELATION_RELATION_ID) {
+                self.tell(class, "it does not tell of pg_class itself".to_owned());
+                // Without a map the number is a guess, and this another relation.
+                if !self.maps.contains_key(&db_oid) {
+                    continue;
+                }
+            }
+            let namespace = rows
+                .iter()
+                .find(|row| row.oid == NAMESPACE_RELATION_ID)
+                .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
+            rows_of.push((spc_oid, db_oid, rows, namespace));
+        }
+
+        let schema_files: BTreeSet<RelFileLocator> =
+            rows_of.iter().filter_map(|(.., file)| *file).collect();
+        if let Some(redo) = redo {
+            // A pg_namespace that a VACUUM FULL in the WAL rewrote.
+            let is_new = |l: &RelFileLocator| !is_possible_namespace(&namespaces, *l);
+            let new: BTreeSet<RelFileLocator> =
+                schema_files.iter().copied().filter(is_new).collect();
+            if !new.is_empty() {
+                self.replay(redo, &|l| new.contains(&l));
+            }
+        }
+        self.pin(schema_files.into_iter());
+        for (spc_oid, db_oid, rows, namespace) in rows_of {
+            let schemas: BTreeMap<Oid, Arc<str>> = namespace
+                .map(|namespace| self.rows(namespace, PgNamed::parse, |n| n.oid))
+                .unwrap_or_default()
+                .into_iter()
+                .map(|row| (row.oid, Arc::from(row.value.name)))
+                .collect();
+            let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
+            for (locator, older, newer) in catalog.add(db_oid, rows, &schemas, &locate) {
+                let message = format!("relations {older} and {newer} both claim it");
+                self.tell(locator, message);
+            }
+        }
+        catalog
+    }
+
+    /// The relation maps: those that replay writes, else those on disk.
+    fn read_maps(&mut self, replayed: Option<&BTreeMap<Oid, Vec<u8>>>) {
+        let evidence = self.evidence;
+        let mut files: Vec<(Oid, FileId)> = Vec::new();
+        for (id, entry) in evidence.iter() {
+            if let FileKind::FilenodeMap { db } = entry.kind
+                && entry.archive.is_none()
+                && self.is_ours(entry.tablespace_version_dir())
+            {
+                files.push((db.db_oid, id));
+                if db.db_oid != 0 {
+                    self.folders.insert(db.db_oid, db.spc_oid);
+                }
+            }
+        }
+        let ids: Vec<FileId> = files.iter().map(|(_, id)| *id).collect();
+        self.pin_files(&ids);
+        for (db_oid, id) in files {
+            let bytes = evidence.file(id).and_then(|file| file.read_all(MAP_LIMIT));
+            self.take_map(db_oid, bytes.map_err(|error| error.to_string()));
+        }
+        for (db_oid, bytes) in replayed.into_iter().flatten() {
+            self.take_map(*db_oid, Ok(bytes.clone()));
+        }
+    }
+
+    fn take_map(&mut self, db_oid: Oid, bytes: Result<Vec<u8>, String>) {
+        let map = bytes.and_then(|bytes| {
+            let map = RelMap::parse(self.layout.version, &bytes);
+            map.map_err(|malformed| malformed.why.to_owned())
+        });
+        match map {
+            Ok(map) if map.crc_is_good => {
+                self.maps.insert(db_oid, map);
+            }
+            Ok(_) => {
+                self.unusable_maps
+                    .insert(db_oid, "its checksum is wrong".to_owned());
+            }
+            Err(why) => {
+                self.unusable_maps.insert(db_oid, why);
+            }
+        }
+    }
+
+    /// Tells of a relation map that there should be and cannot be used.
+    fn tell_map(&mut self, spc_oid: Oid, db_oid: Oid) {
+        if self.maps.contains_key(&db_oid) {
+            return;
+        }
+        let why = self.unusable_maps.get(&db_oid);
+        let why = why.map_or("there is none", String::as_str);
+        let folder = database_dir(self.layout.version, spc_oid, db_oid);
+        self.problems.push(CatalogProblem {
+            path: format!("{folder}/pg_filenode.map"),
+            message: format!(
+                "{why}; catalogs are looked for under the file numbers that initdb gives them"
+            ),
+        });
+    }
+
+    /// Whether a folder in a tablespace is of this version; `None` lies in no tablespace.
+    fn is_ours(&self, tablespace_version_dir: Option<&str>) -> bool {
+        tablespace_version_dir.is_none_or(|dir| dir == self.layout.version.tablespace_dir())
+    }
+
+    /// The file number of a mapped catalog. `initdb` gives them their object identifiers as
+    /// numbers; that is the guess where there is no map.
+    fn file_of(&self, db_oid: Oid, catalog: Oid) -> RelFileNumber {
+        self.maps
+            .get(&db_oid)
+            .and_then(|map| map.file_of(catalog))
+            .unwrap_or(catalog)
+    }
+
+    fn mapped(&self, spc_oid: Oid, db_oid: Oid, catalog: Oid) -> RelFileLocator {
+        locator(spc_oid, db_oid, self.file_of(db_oid, catalog))
+    }
+
+    /// Where a relation of a database has its files.
+    fn locate(&self, dattablespace: Oid, db_oid: Oid, class: &PgClass) -> Option<RelFileLocator> {
+        if !class.has_storage() {
+            return None;
+        }
+        let (spc_oid, db_oid) = if class.relisshared {
+            (GLOBALTABLESPACE_OID, 0)
+        } else if class.reltablespace == 0 {
+            (dattablespace, db_oid)
+        } else {
+            (class.reltablespace, db_oid)
+        };
+        let rel_number = match (class.relfilenode, self.maps.get(&db_oid)) {
+            (0, Some(map)) => map.file_of(class.oid)?,
+            (0, None) => class.oid,
+            (number, _) => number,
+        };
+        Some(locator(spc_oid, db_oid, rel_number))
+    }
+
+    /// Every file that any version of `pg_namespace`'s row on disk names, by database:
+    /// redo of the blocks of most of them is what is needed.
+    fn possible_namespaces(&self, classes: &[RelFileLocator]) -> BTreeSet<(Oid, RelFileNumber)> {
+        let mut found = BTreeSet::new();
+        let mut room = HeapTuples::new(&self.layout);
+        for class in classes {
+            self.each_block_on_disk(*class, |_, block| {
+                let Ok(page) = block else { return };
+                let Ok(heap) = room.read(page) else { return };
+                for tuple in heap.tuples {
+                    let row = PgClass::parse(&self.layout, &tuple.header, heap.bytes(tuple));
+                    if let Ok(row) = row
+                        && row.oid == NAMESPACE_RELATION_ID
+                    {
+                        found.insert((class.db_oid, row.relfilenode));
+                    }
+                }
+            });
+        }
+        found
+    }
+
+    fn replay(&mut self, redo: &CatalogRedo<'_>, wanted: &(dyn Fn(RelFileLocator) -> bool + Sync)) {
+        let CatalogRedo {
+            context,
+            source,
+            start,
+            end,
+            ..
+        } = *redo;
+        let base = |locator: RelFileLocator, blkno: BlockNumber| self.block(locator, blkno);
+        let more = replay_blocks(context, source, start, end, wanted, &base);
+        self.replayed.pages.extend(more.pages);
+        self.replayed.lost.extend(more.lost);
+    }
+
+    /// One block as it is on disk, when the server would take it in.
+    fn block(&self, locator: RelFileLocator, blkno: BlockNumber) -> Option<Vec<u8>> {
+        let segment = blkno.checked_div(self.layout.relseg_size)?;
+        let in_segment = blkno.checked_rem(self.layout.relseg_size)?;
+        let file = self.evidence.file(self.file(locator, segment)?).ok()?;
+        let mut page = vec![0; self.layout.blcksz as usize];
+        let file_offset = u64::from(in_segment) * u64::from(self.layout.blcksz);
+        let got = file.read_at(&mut page, file_offset).ok()?;
+        let whole = got == page.len() && !is_zeroed(&page);
+        (whole && server_accepts(&page, &self.layout)).then_some(page)
+    }
+
+    fn path(&self, locator: RelFileLocator, segment: u32) -> String {
+        relation_path(self.layout.version, locator, ForkNumber::Main, segment)
+    }
+
+    fn file(&self, locator: RelFileLocator, segment: u32) -> Option<FileId> {
+        self.evidence.by_path(&self.path(locator, segment))
+    }
+
+    /// The segments of a main fork.
+    fn segments(&self, locator: RelFileLocator) -> impl Iterator<Item = (u32, FileId)> {
+        (0..).map_while(move |segment| Some((segment, self.file(locator, segment)?)))
+    }
+
+    /// Brings files of compressed archives within reach, in one pass.
+    fn pin(&self, locators: impl Iterator<Item = RelFileLocator>) {
+        let ids: Vec<FileId> = locators
+            .flat_map(|locator| self.segments(locator))
+            .map(|(_, id)| id)
+            .collect();
+        self.pin_files(&ids);
+    }
+
+    fn pin_files(&self, ids: &[FileId]) {
+        if let Err(error) = self.evidence.pin(ids) {
+            // Each file is tried again when it is opened, and told of then.
+            tracing::debug!("catalog files cannot be pinned: {error}");
+        }
+    }
+
+    fn tell(&mut self, locator: RelFileLocator, message: String) {
+        let path = self.path(locator, 0);
+        self.problems.push(CatalogProblem { path, message });
+    }
+
+    fn tell_lost(&mut self) {
+        for ((locator, blkno), lost) in std::mem::take(&mut self.replayed.lost) {
+            let message = format!(
+                "block {blkno}: replay cannot follow the record at {}: {}",
+                lost.lsn, lost.why
+            );
+            self.tell(locator, message);
+        }
+    }
+
+    /// Hands out the blocks of a main fork as they are on disk, or why one cannot be read.
+    fn each_block_on_disk(
+        &self,
+        locator: RelFileLocator,
+        mut each: impl FnMut(BlockNumber, Result<&[u8], String>),
+    ) {
+        let blcksz = self.layout.blcksz as usize;
+        let mut buf = vec![0; blcksz * CHUNK_BLOCKS];
+        for (segment, id) in self.segments(locator) {
+            let first = segment.saturating_mul(self.layout.relseg_size);
+            let file = match self.evidence.file(id) {
+                Ok(file) => file,
+                Err(error) => {
+                    each(first, Err(error.to_string()));
+                    continue;
+                }
+            };
+            let mut blkno = first;
+            let mut file_offset = 0;
+            while file_offset < file.len() {
+                let got = match file.read_at(&mut buf, file_offset) {
+                    Ok(0) => break,
+                    Ok(got) => got,
+                    Err(error) => {
+                        // One unreadable sector must not hide the blocks around it.
+                        for at in (0..buf.len()).step_by(blcksz) {
+                            let page = &mut buf[..blcksz];
+                            match file.read_at(page, file_offset + at as u64) {
+                                Ok(got) if got == blcksz => each(blkno, Ok(page)),
+                                Ok(_) => break,
+                                Err(_) => each(blkno, Err(error.to_string())),
+                            }
+                            blkno = blkno.saturating_add(1);
+                        }
+                        file_offset += buf.len() as u64;
+                        continue;
+                    }
+                };
+                for page in buf[..got].chunks_exact(blcksz) {
+                    each(blkno, Ok(page));
+                    blkno = blkno.saturating_add(1);
+                }
+                file_offset += got as u64;
+            }
+        }
+    }
+
+    /// The rows of a catalog that a query would find after recovery, one for each object
+    /// identifier.
+    fn rows<T>(
+        &mut self,
+        locator: RelFileLocator,
+        parse: Parse<T>,
+        oid: impl Fn(&T) -> Oid,
+    ) -> Vec<Row<T>> {
+        let layout = self.layout;
+        let mut messages = Vec::new();
+        let mut rows: BTreeMap<Oid, Row<T>> = BTreeMap::new();
+        let mut room = HeapTuples::new(&layout);
+        let mut undecided = Vec::new();
+        let mut take = |blkno: BlockNumber, page: &[u8]| {
+            if is_zeroed(page) {
+                return;
+            }
+            let heap = match room.read(page) {
+                Ok(heap) if server_accepts(page, &layout) => heap,
+                _ => {
+                    messages.push(format!("block {blkno}: an invalid page, passed over"));
+                    return;
+                }
+            };
+            for tuple in heap.tuples {
+                undecided.push((
+                    blkno,
+                    tuple.header,
+                    parse(&layout, &tuple.header, heap.bytes(tuple)),
+                ));
+            }
+        };
+        let mut end: BlockNumber = 0;
+        let mut unreadable = Vec::new();
+        self.each_block_on_disk(locator, |blkno, block| {
+            end = end.max(blkno.saturating_add(1));
+            match (self.replayed.pages.get(&(locator, blkno)), block) {
+                (Some(page), _) => take(blkno, page),
+                (None, Ok(page)) => take(blkno, page),
+                (None, Err(why)) => unreadable.push(format!("block {blkno}: {why}")),
+            }
+        });
+        let behind = (locator, end)..=(locator, BlockNumber::MAX);
+        for ((_, blkno), page) in self.replayed.pages.range(behind) {
+            take(*blkno, page);
+        }
+        messages.append(&mut unreadable);
+        for (blkno, header, row) in undecided {
+            let Some(certain) = self.visible(&header) else {
+                continue;
+            };
+            let value = match row {
+                Ok(value) => value,
+                Err(malformed) => {
+                    messages.push(format!("block {blkno}: {malformed}"));
+                    continue;
+                }
+            };
+            let row = Row {
+                xmin: header.t_xmin,
+                certain,
+                oid: oid(&value),
+                value,
+            };
+            match rows.get(&row.oid) {
+                Some(before) if row.age_cmp(before).is_lt() => {}
+                _ => {
+                    rows.insert(row.oid, row);
+                }
+            }
+        }
+        if self.file(locator, 0).is_none() && rows.is_empty() {
+            messages.push("there is no such file".to_owned());
+        }
+        let more = messages.len().saturating_sub(MAX_MESSAGES);
+        for message in messages.into_iter().take(MAX_MESSAGES) {
+            self.tell(locator, message);
+        }
+        if more > 0 {
+            self.tell(locator, format!("and {more} more such blocks or rows"));
+        }
+        rows.into_values().collect()
+    }
+
+    /// Whether a query would find a tuple once recovery is over; `Some(false)` when a
+    /// multixact whose updater is not known may have deleted it.
+    fn visible(&mut self, header: &HeapTupleHeader) -> Option<bool> {
+        let inserted = match header.xmin(&self.layout) {
+            Xmin::Frozen | Xmin::Committed => true,
+            Xmin::Invalid => false,
+            Xmin::Undecided(xid) => self.xacts.committed(xid),
+            Xmin::Moved { xvac, moved_in } => self.xacts.committed(xvac) == moved_in,
+        };
+        if !inserted {
+            return None;
+        }
+        match header.xmax(&self.layout) {
+            Xmax::None | Xmax::Locker(_) | Xmax::Lockers(_) | Xmax::UpgradedLockers(_) => {
+                Some(true)
+            }
+            Xmax::Deleted(_) => None,
+            Xmax::Undecided(xid) => (!self.xacts.committed(xid)).then_some(true),
+            Xmax::Members(multi) => match self.xacts.updater(multi) {
+                Some(xid) => (!self.xacts.committed(xid)).then_some(true),
+                None => Some(false),
+            },
+        }
+    }
+}
+
+/// Bytes of a `pg_filenode.map` and more.
+const MAP_LIMIT: usize = 1024;
+/// Complaints about one file that are told one by one.
+const MAX_MESSAGES: usize = 20;
+/// Blocks read at a time.
+const CHUNK_BLOCKS: usize = 32;
+
+/// Whether a file may hold `pg_namespace`; beside those that rows on disk name, `initdb` and
+/// `CREATE DATABASE` may have given it its object identifier as number.
+fn is_possible_namespace(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
+    file.rel_number == NAMESPACE_RELATION_ID || found.contains(&(file.db_oid, file.rel_number))
+}
+
+fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {
+    RelFileLocator {
+        spc_oid,
+        db_oid,
+        rel_number,
+    }
+}

@@ -1,0 +1,437 @@
+//! Rows of the system catalogs that name databases, tablespaces, schemas and relations.
+//!
+//! Sources: `catalog/pg_class.h`, `pg_database.h`, `pg_namespace.h`, `pg_tablespace.h`, 9.0
+//! to 19. The columns read here are of fixed width and never null, so they lie where a C
+//! structure has them.
+//!
+//! ```text
+//! tuple header | null bitmap | padding | oid (up to 11) | t_hoff: columns
+//!                                                         from 12 on oid is the first
+//! pg_class     relname:64 relnamespace reltype reloftype relowner relam relfilenode
+//!              reltablespace relpages reltuples ... relkind:1 ... relfrozenxid relminmxid
+//! pg_database  datname:64 datdba encoding ... dattablespace
+//! pg_namespace nspname:64 nspowner        pg_tablespace spcname:64 spcowner
+//! ```
+
+use super::cursor::{Cursor, Malformed};
+use super::heap::{HEAP_HASOID, HeapTupleHeader};
+use super::page::u32_at;
+use super::types::{MultiXactId, Oid, RelFileNumber, TransactionId};
+use super::version::{Layout, Major};
+
+/// `DatabaseRelationId`.
+pub const DATABASE_RELATION_ID: Oid = 1262;
+/// `TableSpaceRelationId`.
+pub const TABLESPACE_RELATION_ID: Oid = 1213;
+/// `RelationRelationId`: `pg_class`.
+pub const RELATION_RELATION_ID: Oid = 1259;
+/// `NamespaceRelationId`.
+pub const NAMESPACE_RELATION_ID: Oid = 2615;
+/// `PG_TOAST_NAMESPACE`.
+pub const PG_TOAST_NAMESPACE: Oid = 99;
+
+/// `NAMEDATALEN`.
+const NAMEDATALEN: usize = 64;
+
+/// A row of `pg_class`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PgClass {
+    /// Its object identifier.
+    pub oid: Oid,
+    /// `relname`; bytes that are not UTF-8 are replaced, as databases have encodings of
+    /// their own.
+    pub relname: String,
+    /// `relnamespace`.
+    pub relnamespace: Oid,
+    /// `relfilenode`; 0 when the relation map knows, or there is no file.
+    pub relfilenode: RelFileNumber,
+    /// `reltablespace`; 0 for the database's own.
+    pub reltablespace: Oid,
+    /// `relpages`, an estimate.
+    pub relpages: i32,
+    /// `reltuples`, an estimate.
+    pub reltuples: f32,
+    /// `reltoastrelid`; 0 without a TOAST table.
+    pub reltoastrelid: Oid,
+    /// `relisshared`: the files lie in `global/`.
+    pub relisshared: bool,
+    /// `relpersistence`: `p`, `u` or `t`; in 9.0 made from `relistemp`.
+    pub relpersistence: u8,
+    /// `relkind`.
+    pub relkind: u8,
+    /// `relfrozenxid`.
+    pub relfrozenxid: TransactionId,
+    /// `relminmxid`, 9.3 and later.
+    pub relminmxid: Option<MultiXactId>,
+}
+
+/// A row of `pg_database`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PgDatabase {
+    /// Its object identifier.
+    pub oid: Oid,
+    /// `datname`; bytes that are not UTF-8 are replaced.
+    pub datname: String,
+    /// `encoding`, a number of `mb/pg_wchar.h: pg_enc`.
+    pub encoding: i32,
+    /// `datistemplate`.
+    pub datistemplate: bool,
+    /// `datallowconn`.
+    pub datallowconn: bool,
+    /// `datconnlimit`; -2 in a database whose `DROP DATABASE` was interrupted.
+    pub datconnlimit: i32,
+    /// `datfrozenxid`.
+    pub datfrozenxid: TransactionId,
+    /// `datminmxid`, 9.3 and later.
+    pub datminmxid: Option<MultiXactId>,
+    /// `dattablespace`.
+    pub dattablespace: Oid,
+}
+
+/// A row of `pg_namespace` or `pg_tablespace`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PgNamed {
+    /// Its object identifier.
+    pub oid: Oid,
+    /// `nspname` or `spcname`; bytes that are not UTF-8 are replaced.
+    pub name: String,
+}
+
+/// The row's object identifier, and the columns behind it.
+fn columns<'a>(
+    layout: &Layout,
+    what: &'static str,
+    header: &HeapTupleHeader,
+    tuple: &'a [u8],
+) -> Result<(Oid, Cursor<'a>), Malformed> {
+    let hoff = usize::from(header.t_hoff);
+    let short = Malformed {
+        what,
+        at: hoff,
+        why: "ends too early",
+    };
+    let mut c = Cursor::new(what, tuple.get(hoff..).ok_or(short)?);
+    let oid = if layout.since(Major::V12) {
+        c.u32()?
+    } else if header.has(HEAP_HASOID) {
+        hoff.checked_sub(4)
+            .and_then(|at| u32_at(tuple, at))
+            .ok_or(short)?
+    } else {
+        0
+    };
+    if oid == 0 {
+        return Err(Malformed {
+            what,
+            at: hoff,
+            why: "has no object identifier",
+        });
+    }
+    Ok((oid, c))
+}
+
+/// A column of type `name`.
+fn name(c: &mut Cursor<'_>) -> Result<String, Malformed> {
+    let bytes = c.bytes(NAMEDATALEN)?;
+    let len = bytes.iter().position(|b| *b == 0);
+    match len.and_then(|len| bytes.get(..len)) {
+        None => Err(c.malformed("a name without an end")),
+        Some([]) => Err(c.malformed("an empty name")),
+        Some(name) => Ok(String::from_utf8_lossy(name).into_owned()),
+    }
+}
+
+impl PgClass {
+    /// Reads a tuple of `pg_class`.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let since = |major| layout.since(major);
+        let (oid, mut c) = columns(layout, "pg_class row", header, tuple)?;
+        let relname = name(&mut c)?;
+        let relnamespace = c.u32()?;
+        let _reltype = c.u32()?;
+        let _reloftype = c.u32()?;
+        let _relowner = c.u32()?;
+        let _relam = c.u32()?;
+        let relfilenode = c.u32()?;
+        let reltablespace = c.u32()?;
+        let relpages = c.i32()?;
+        let reltuples = f32::from_bits(c.u32()?);
+        if since(Major::V9_2) {
+            let _relallvisible = c.i32()?;
+        }
+        if since(Major::V18) {
+            let _relallfrozen = c.i32()?;
+        }
+        let reltoastrelid = c.u32()?;
+        if !since(Major::V9_4) {
+            let _reltoastidxid = c.u32()?;
+        }
+        let _relhasindex = c.bool()?;
+        let relisshared = c.bool()?;
+        let relpersistence = if since(Major::V9_1) {
+            c.u8()?
+        } else {
+            let relistemp = c.bool()?;
+            if relistemp { b't' } else { b'p' }
+        };
+        let relkind = c.u8()?;
+        let _relnatts = c.u16()?;
+        let _relchecks = c.u16()?;
+        if !since(Major::V12) {
+            let _relhasoids = c.bool()?;
+        }
+        if !since(Major::V11) {
+            let _relhaspkey = c.bool()?;
+        }
+        if !since(Major::V9_1) {
+            let _relhasexclusion = c.bool()?;
+        }
+        let _relhasrules = c.bool()?;
+        let _relhastriggers = c.bool()?;
+        let _relhassubclass = c.bool()?;
+        if since(Major::V9_5) {
+            let _relrowsecurity = c.bool()?;
+            let _relforcerowsecurity = c.bool()?;
+        }
+        if since(Major::V9_3) {
+            let _relispopulated = c.bool()?;
+        }
+        if since(Major::V9_4) {
+            let _relreplident = c.u8()?;
+        }
+        if since(Major::V10) {
+            let _relispartition = c.bool()?;
+        }
+        if since(Major::V11) {
+            let _relrewrite = c.u32()?;
+        }
+        let relfrozenxid = TransactionId(c.u32()?);
+        let relminmxid = since(Major::V9_3).then(|| c.u32()).transpose()?;
+        Ok(Self {
+            oid,
+            relname,
+            relnamespace,
+            relfilenode,
+            reltablespace,
+            relpages,
+            reltuples,
+            reltoastrelid,
+            relisshared,
+            relpersistence,
+            relkind,
+            relfrozenxid,
+            relminmxid,
+        })
+    }
+
+    /// Whether relations of this kind have files (`RELKIND_HAS_STORAGE`). Views and composite
+    /// types of old versions carry a `relfilenode` all the same.
+    #[must_use]
+    pub fn has_storage(&self) -> bool {
+        matches!(self.relkind, b'r' | b'i' | b'S' | b't' | b'm')
+    }
+
+    /// `relkind` as a word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.relkind {
+            b'r' => "table",
+            b'i' => "index",
+            b'S' => "sequence",
+            b't' => "TOAST table",
+            b'v' => "view",
+            b'm' => "materialized view",
+            b'c' => "composite type",
+            b'f' => "foreign table",
+            b'p' => "partitioned table",
+            b'I' => "partitioned index",
+            b'g' => "property graph",
+            _ => "relation of unknown kind",
+        }
+    }
+}
+
+impl PgDatabase {
+    /// Reads a tuple of `pg_database`.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let since = |major| layout.since(major);
+        let (oid, mut c) = columns(layout, "pg_database row", header, tuple)?;
+        let datname = name(&mut c)?;
+        let _datdba = c.u32()?;
+        let encoding = c.i32()?;
+        if since(Major::V15) {
+            let _datlocprovider = c.u8()?;
+        } else {
+            // `datcollate` and `datctype` became text.
+            c.skip(NAMEDATALEN)?;
+            c.skip(NAMEDATALEN)?;
+        }
+        let datistemplate = c.bool()?;
+        let datallowconn = c.bool()?;
+        if since(Major::V17) {
+            let _dathasloginevt = c.bool()?;
+        }
+        let datconnlimit = c.i32()?;
+        if !since(Major::V15) {
+            let _datlastsysoid = c.u32()?;
+        }
+        let datfrozenxid = TransactionId(c.u32()?);
+        let datminmxid = since(Major::V9_3).then(|| c.u32()).transpose()?;
+        let dattablespace = c.u32()?;
+        Ok(Self {
+            oid,
+            datname,
+            encoding,
+            datistemplate,
+            datallowconn,
+            datconnlimit,
+            datfrozenxid,
+            datminmxid,
+            dattablespace,
+        })
+    }
+}
+
+impl PgNamed {
+    /// Reads a tuple of `pg_namespace` or `pg_tablespace`.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "catalog row", header, tuple)?;
+        Ok(Self {
+            oid,
+            name: name(&mut c)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::version::{VERSIONS, Version};
+    use proptest::prelude::*;
+
+    fn layout(major: Major) -> Layout {
+        Layout::usual(Version::of(major).unwrap())
+    }
+
+    /// A tuple without nulls: header, up to 11 an oid, then `columns`.
+    fn tuple(layout: &Layout, oid: u32, columns: &[u8]) -> (HeapTupleHeader, Vec<u8>) {
+        let mut bytes = vec![0; 32];
+        if layout.since(Major::V12) {
+            bytes.truncate(24);
+            bytes.extend(oid.to_le_bytes());
+        } else {
+            bytes[20] = 0x08;
+            bytes[28..32].copy_from_slice(&oid.to_le_bytes());
+        }
+        bytes[22] = if layout.since(Major::V12) { 24 } else { 32 };
+        bytes.extend(columns);
+        (HeapTupleHeader::parse(&bytes).unwrap(), bytes)
+    }
+
+    fn named(name: &str, len: usize) -> Vec<u8> {
+        let mut bytes = name.as_bytes().to_vec();
+        bytes.resize(len, 0);
+        bytes
+    }
+
+    /// Offsets of relkind, relfrozenxid and the row's end as compilers have them, without
+    /// the oid that 12 and later put first.
+    const PG_CLASS: [(Major, usize, usize, usize); 9] = [
+        (Major::V9_0, 111, 124, 128),
+        (Major::V9_1, 111, 124, 128),
+        (Major::V9_2, 115, 128, 132),
+        (Major::V9_3, 115, 128, 136),
+        (Major::V9_4, 111, 124, 132),
+        (Major::V9_6, 111, 128, 136),
+        (Major::V11, 111, 132, 140),
+        (Major::V12, 111, 128, 136),
+        (Major::V19, 115, 132, 140),
+    ];
+
+    #[test]
+    fn pg_class_fields_lie_where_compilers_put_them() {
+        for (major, relkind, relfrozenxid, end) in PG_CLASS {
+            let layout = layout(major);
+            let mut columns = named("ziplog", end);
+            columns[64..68].copy_from_slice(&2200_u32.to_le_bytes());
+            columns[84..88].copy_from_slice(&16_500_u32.to_le_bytes());
+            columns[relkind] = b'm';
+            columns[relfrozenxid..relfrozenxid + 4].copy_from_slice(&731_u32.to_le_bytes());
+            let (header, bytes) = tuple(&layout, 16_491, &columns);
+            let row = PgClass::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.oid, row.relname.as_str()), (16_491, "ziplog"));
+            assert_eq!((row.relnamespace, row.relfilenode), (2200, 16_500));
+            assert_eq!(row.relfrozenxid, TransactionId(731), "{major}");
+            assert_eq!(row.kind(), "materialized view", "{major}");
+            assert!(PgClass::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
+    fn pg_database_fields_lie_where_compilers_put_them() {
+        for (major, dattablespace) in [
+            (Major::V9_0, 216),
+            (Major::V9_3, 220),
+            (Major::V12, 220),
+            (Major::V15, 88),
+            (Major::V17, 88),
+        ] {
+            let layout = layout(major);
+            let mut columns = named("app", dattablespace + 4);
+            columns[dattablespace..].copy_from_slice(&1663_u32.to_le_bytes());
+            let (header, bytes) = tuple(&layout, 16_386, &columns);
+            let row = PgDatabase::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.oid, row.datname.as_str()), (16_386, "app"));
+            assert_eq!(row.dattablespace, 1663, "{major}");
+            assert!(PgDatabase::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
+    fn rows_without_name_or_oid_are_refused() {
+        let layout = layout(Major::V11);
+        let parse = |oid, columns: &[u8]| {
+            let (header, bytes) = tuple(&layout, oid, columns);
+            PgNamed::parse(&layout, &header, &bytes).map_err(|m| m.why)
+        };
+        assert_eq!(parse(2200, &named("public", 68)).unwrap().name, "public");
+        assert_eq!(parse(2200, &[0; 68]), Err("an empty name"));
+        assert_eq!(parse(2200, &[b'a'; 68]), Err("a name without an end"));
+        assert_eq!(parse(0, &named("a", 68)), Err("has no object identifier"));
+        assert!(parse(2200, &named("public", 63)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 23..300), row in 0_usize..17,
+        ) {
+            let layout = Layout::usual(&VERSIONS[row]);
+            let header = HeapTupleHeader::parse(&bytes).unwrap();
+            let _ = PgClass::parse(&layout, &header, &bytes);
+            let _ = PgDatabase::parse(&layout, &header, &bytes);
+            let _ = PgNamed::parse(&layout, &header, &bytes);
+        }
+    }
+}

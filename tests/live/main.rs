@@ -1,0 +1,89 @@
+//! What the report says, held against real servers: each test makes a cluster, has pgautopsy look at its files, starts
+//! the server on a copy and compares.
+//!
+//! `README.md` beside this file says how to run them.
+
+mod backup;
+mod crash;
+mod log;
+mod oracle;
+mod replication;
+mod server;
+mod tool;
+mod workload;
+
+use server::{MAJORS, Server};
+
+/// Whether PGAUTOPSY_MAJORS (`15,18`), a developer's shortcut, leaves this major in.
+fn wanted(major: u32) -> bool {
+    assert!(MAJORS.contains(&major));
+    std::env::var("PGAUTOPSY_MAJORS").map_or(true, |majors| {
+        majors
+            .split(',')
+            .any(|wanted| wanted.trim() == major.to_string())
+    })
+}
+
+fn run(major: u32, scenario: impl Fn(Server)) {
+    if wanted(major) {
+        scenario(Server::of(major));
+    } else {
+        eprintln!("PGAUTOPSY_MAJORS leaves out {major}");
+    }
+}
+
+/// One test per scenario and major, named `scenario::v15`.
+macro_rules! scenarios {
+    (@test $scenario:path, $test:ident, $major:literal) => {
+        #[test]
+        #[ignore = "starts real servers"]
+        fn $test() {
+            crate::run($major, $scenario);
+        }
+    };
+    ($($name:ident: $scenario:path;)*) => {$(
+        mod $name {
+            scenarios!(@test $scenario, v10, 10);
+            scenarios!(@test $scenario, v11, 11);
+            scenarios!(@test $scenario, v12, 12);
+            scenarios!(@test $scenario, v13, 13);
+            scenarios!(@test $scenario, v14, 14);
+            scenarios!(@test $scenario, v15, 15);
+            scenarios!(@test $scenario, v16, 16);
+            scenarios!(@test $scenario, v17, 17);
+            scenarios!(@test $scenario, v18, 18);
+        }
+    )*};
+}
+
+scenarios! {
+    killed_under_write_load_is_healthy: crate::crash::killed_under_write_load;
+    killed_in_recovery_is_healthy: crate::crash::killed_in_recovery;
+    clean_directory: crate::crash::clean_directory;
+    running_copy: crate::crash::running_copy;
+    standby: crate::replication::standby;
+    promoted: crate::replication::promoted;
+    base_backup: crate::backup::base_backup;
+    tar_backup: crate::backup::tar_backup;
+    control_equals_sql: crate::oracle::control_equals_sql;
+}
+
+#[test]
+#[ignore = "starts real servers"]
+fn control_equals_pg_controldata() {
+    for major in oracle::CONTROL_1300 {
+        run(major, oracle::control_equals_pg_controldata);
+    }
+}
+
+#[test]
+#[ignore = "starts real servers"]
+fn waldump_equals_record_by_record() {
+    run(15, oracle::waldump_equals_record_by_record);
+}
+
+#[test]
+#[ignore = "starts real servers"]
+fn page_checksums_equal_pg_checksums() {
+    run(15, oracle::page_checksums_equal_pg_checksums);
+}

@@ -1,0 +1,182 @@
+//! pgautopsy as its user runs it, and what its report is held against.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::log::{Startup, microseconds};
+use crate::server::Cluster;
+
+/// Runs the program under test.
+pub fn pgautopsy(arguments: &[&str], evidence: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pgautopsy"))
+        .args(arguments)
+        .arg(evidence)
+        .output()
+        .unwrap()
+}
+
+/// The standard output of a subcommand that must succeed.
+pub fn lines(subcommand: &str, evidence: &Path) -> String {
+    let output = pgautopsy(&[subcommand], evidence);
+    assert!(
+        output.status.success(),
+        "pgautopsy {subcommand}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `pgautopsy check DIR --format json` said.
+pub struct Report {
+    pub status: i32,
+    json: Value,
+}
+
+/// Checks the data directory of a cluster.
+pub fn check(cluster: &Cluster) -> Report {
+    cluster.keep_on_failure();
+    check_path(&cluster.data())
+}
+
+/// Checks a data directory, or a folder of tar files.
+pub fn check_path(evidence: &Path) -> Report {
+    let output = pgautopsy(&["check", "--format", "json", "--no-progress"], evidence);
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
+        panic!(
+            "pgautopsy check: {}, and no JSON ({e}):\n{}{}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    Report {
+        status: output.status.code().expect("an exit status, not a signal"),
+        json,
+    }
+}
+
+impl Report {
+    /// A value by its path (`verdict.startup.outcome`). One that is not there is a breach of the schema.
+    pub fn at(&self, path: &str) -> &Value {
+        path.split('.').fold(&self.json, |value, key| {
+            value
+                .get(key)
+                .unwrap_or_else(|| panic!("no {path} in the report"))
+        })
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        let value = self.at(path);
+        assert!(value.is_string() || value.is_null(), "{path} is {value}");
+        value.as_str()
+    }
+
+    pub fn findings(&self) -> &[Value] {
+        self.at("findings").as_array().expect("findings is a list")
+    }
+
+    /// Findings that say something is wrong and stays wrong.
+    fn complaints(&self) -> Vec<&Value> {
+        self.findings()
+            .iter()
+            .filter(|finding| finding["severity"] != "note" && finding["recovery"] != "heals")
+            .collect()
+    }
+
+    /// Nothing is damaged, everything was examined, and nothing is lost.
+    pub fn expect_healthy(&self) {
+        let complaints = self.complaints();
+        assert!(
+            complaints.is_empty() && self.status == 0,
+            "exit status {}, though nothing is wrong:\n{}not examined: {}",
+            self.status,
+            list(&complaints),
+            self.at("evidence.not_examined")
+        );
+        let loss = self.at("verdict.loss");
+        assert_eq!(
+            loss.as_array().map(Vec::len),
+            Some(0),
+            "nothing is lost, but: {loss:#}"
+        );
+        assert_eq!(self.at("verdict.startup.silent_loss"), false);
+    }
+
+    /// The start that was predicted is the one the server made.
+    pub fn expect_startup(&self, real: &Startup) {
+        let mut differences = String::new();
+        let mut compare = |what: &str, predicted: Option<&str>, real: Option<&str>| {
+            if predicted != real {
+                differences +=
+                    &format!("{what}: predicted {predicted:?}, but the server says {real:?}\n");
+            }
+        };
+        compare(
+            "outcome",
+            self.text("verdict.startup.outcome"),
+            Some(real.outcome),
+        );
+        compare("message", self.text("verdict.startup.message"), None);
+        compare(
+            "redo_start",
+            self.text("verdict.startup.redo_start"),
+            real.redo_start.as_deref(),
+        );
+        compare(
+            "redo_done",
+            self.text("verdict.startup.redo_done"),
+            real.redo_done.as_deref(),
+        );
+        // A server that finds no next segment stops without a word, and one that does not read WAL has nothing to say.
+        if real.stop_reason.is_some() {
+            compare(
+                "stop_reason",
+                self.text("wal.stop_reason"),
+                real.stop_reason.as_deref(),
+            );
+        }
+        if let Some(end) = real.end_of_wal() {
+            compare(
+                "end_of_wal",
+                self.text("verdict.startup.end_of_wal"),
+                Some(end),
+            );
+            compare("wal.end_lsn", self.text("wal.end_lsn"), Some(end));
+        }
+        // From 12 on the server says this after archive recovery only; the report may still know it.
+        assert!(differences.is_empty(), "{differences}");
+        if let Some(time) = real.last_completed_transaction {
+            self.expect_last_completed_transaction(Some(time));
+        }
+    }
+
+    /// In microseconds since 1970.
+    pub fn expect_last_completed_transaction(&self, real: Option<i64>) {
+        let predicted = self.text("verdict.startup.last_completed_transaction");
+        assert_eq!(
+            predicted.map(microseconds),
+            real,
+            "last_completed_transaction {predicted:?}"
+        );
+    }
+}
+
+fn list(findings: &[&Value]) -> String {
+    findings
+        .iter()
+        .map(|finding| {
+            format!(
+                "{} ({}, {}) {} block {}: {}\n",
+                finding["code"],
+                finding["severity"],
+                finding["recovery"],
+                finding["path"],
+                finding["block"],
+                finding["message"]
+            )
+        })
+        .collect()
+}
