@@ -249,7 +249,7 @@ fn the_start_is_predicted_as_the_server_logged_it(fixtures: &[Fixture]) {
         assert_eq!(startup.timeline, timeline, "{name}");
         let in_crash_recovery = ["crash", "torn", "promoted"].contains(&f.kind.as_str());
         assert_eq!(stop.is_some(), in_crash_recovery, "{name}");
-        if let Some((_, at)) = stop.and_then(|stop| stop.rsplit_once(" at ")) {
+        if let Some((_, at)) = stop.and_then(|stop| stop.split_once(" at ")) {
             let lsn = XLogRecPtr::parse(at.split(':').next().unwrap());
             assert_eq!(startup.end_of_wal, lsn, "{name}");
         } else if !log.clean {
@@ -670,6 +670,8 @@ fn a_directory_and_its_archives_give_the_same_report() {
         };
         let mut base = contents(&root.join("pgdata"));
         base.retain(|(_, name)| name != wal);
+        fs::create_dir_all(root.join("empty/archive_status")).unwrap();
+        base.push((root.join("empty"), wal.to_owned()));
         let spc = &contents(&root.join("pgdata/pg_tblspc"))[0].1;
         let wal = contents(&root.join("pgdata").join(wal));
         fs::write(backup.join("base.tar"), tar_of(&base)).unwrap();
