@@ -132,29 +132,6 @@ fn read(name: &str, edit: impl FnOnce(&Path)) -> Read {
 }
 
 /// The rows of a CSV file of the truth, by column name.
-fn csv(name: &str, file: &str) -> Vec<BTreeMap<String, String>> {
-    let text = support::truth(name, file);
-    let mut records: Vec<Vec<String>> = Vec::new();
-    let (mut record, mut field, mut quoted) = (Vec::new(), String::new(), false);
-    for c in text.chars() {
-        match c {
-            // A doubled quote closes and opens: the quote itself is not in these files.
-            '"' => quoted = !quoted,
-            ',' if !quoted => record.push(std::mem::take(&mut field)),
-            '\n' if !quoted => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
-            }
-            c => field.push(c),
-        }
-    }
-    let mut records = records.into_iter();
-    let head = records.next().unwrap();
-    records
-        .map(|record| head.iter().cloned().zip(record).collect())
-        .collect()
-}
-
 /// Compares everything the truth tells; returns what differs.
 fn differences(name: &str, read: &Read) -> Vec<String> {
     let catalog = &read.catalog;
@@ -164,7 +141,7 @@ fn differences(name: &str, read: &Read) -> Vec<String> {
             all.push(format!("{name}: {what}: {found}, expected {expected}"));
         }
     };
-    let databases = csv(name, "databases.csv");
+    let databases = support::csv(name, "databases.csv");
     let oids: BTreeSet<Oid> = databases
         .iter()
         .map(|d| d["oid"].parse().unwrap())
@@ -212,7 +189,7 @@ fn differences(name: &str, read: &Read) -> Vec<String> {
         .values()
         .map(|d| (d.datname.as_str(), d.oid))
         .collect();
-    let relations = csv(name, "relations.csv");
+    let relations = support::csv(name, "relations.csv");
     let mut seen = BTreeSet::new();
     let mut owners = BTreeMap::new();
     for row in &relations {

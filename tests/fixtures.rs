@@ -66,6 +66,7 @@ support::both_sets! {
     records_are_counted_as_the_servers_tools_count_them,
     torn_pages_are_the_recorded_ones_and_heal,
     rows_are_counted_as_the_server_counts_them,
+    relations_have_the_names_the_server_gives_them,
 }
 
 fn nothing_is_damaged(fixtures: &[Fixture]) {
@@ -155,7 +156,7 @@ fn the_cluster_is_as_pg_controldata_says(fixtures: &[Fixture]) {
 struct RecoveryLog<'a> {
     /// "database system was shut down at …".
     clean: bool,
-    /// "starting archive recovery".
+    /// "starting archive recovery", or of a backup.
     archive: bool,
     redo_start: Option<XLogRecPtr>,
     redo_done: Option<XLogRecPtr>,
@@ -177,7 +178,9 @@ impl<'a> RecoveryLog<'a> {
             let after = |start: &str| message.strip_prefix(start);
             let lsn = |text: &str| XLogRecPtr::parse(text.split(' ').next().unwrap());
             found.clean |= message.starts_with("database system was shut down at ");
-            found.archive |= message == "starting archive recovery";
+            // A backup_label alone asks for it as well, in fewer words.
+            found.archive |= message == "starting archive recovery"
+                || message.starts_with("starting backup recovery with redo LSN ");
             if let Some(text) = after("redo starts at ") {
                 found.redo_start = lsn(text);
             }
@@ -246,7 +249,7 @@ fn the_start_is_predicted_as_the_server_logged_it(fixtures: &[Fixture]) {
         assert_eq!(startup.timeline, timeline, "{name}");
         let in_crash_recovery = ["crash", "torn", "promoted"].contains(&f.kind.as_str());
         assert_eq!(stop.is_some(), in_crash_recovery, "{name}");
-        if let Some((_, at)) = stop.and_then(|stop| stop.rsplit_once(" at ")) {
+        if let Some((_, at)) = stop.and_then(|stop| stop.split_once(" at ")) {
             let lsn = XLogRecPtr::parse(at.split(':').next().unwrap());
             assert_eq!(startup.end_of_wal, lsn, "{name}");
         } else if !log.clean {
@@ -349,35 +352,25 @@ struct Counted {
 }
 
 fn counted_tables(f: &Fixture) -> Vec<Counted> {
-    let relations = f.truth("relations.csv");
-    let mut lines = relations
-        .lines()
-        .map(|line| line.split(',').collect::<Vec<_>>());
-    let columns = lines.next().unwrap();
-    let column = |name: &str| columns.iter().position(|c| *c == name).unwrap();
-    let [database, schema, table] = ["database", "nspname", "relname"].map(column);
-    let path = column("path");
-    // 9.0 has no unlogged tables.
-    let persistence = columns.iter().position(|c| *c == "relpersistence");
-    let files: BTreeMap<String, (String, bool)> = lines
-        .map(|line| {
-            let name = format!("{}.{}.{}", line[database], line[schema], line[table]);
-            let unlogged = persistence.is_some_and(|at| line[at] == "u");
-            (name, (line[path].to_owned(), unlogged))
+    let relations = support::csv(&f.name, "relations.csv");
+    let files: BTreeMap<String, (&str, bool)> = relations
+        .iter()
+        .map(|row| {
+            let name = format!("{}.{}.{}", row["database"], row["nspname"], row["relname"]);
+            // 9.0 has no unlogged tables.
+            let unlogged = row.get("relpersistence").is_some_and(|p| p == "u");
+            (name, (row["path"].as_str(), unlogged))
         })
         .collect();
-    let counts = f.truth("rowcounts.csv");
-    counts
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split(',').collect();
-            let name = fields[..3].join(".");
-            let (path, unlogged) = files.get(&name)?.clone();
+    support::csv(&f.name, "rowcounts.csv")
+        .into_iter()
+        .filter_map(|row| {
+            let name = format!("{}.{}.{}", row["database"], row["schema"], row["table"]);
+            let (path, unlogged) = *files.get(&name)?;
             Some(Counted {
-                rows: fields[3].parse().unwrap(),
+                rows: row["rows"].parse().unwrap(),
+                path: path.to_owned(),
                 name,
-                path,
                 unlogged,
             })
         })
@@ -419,6 +412,49 @@ fn rows_are_counted_as_the_server_counts_them(fixtures: &[Fixture]) {
         }
         let enough = if f.is_clean() { 30 } else { 5 };
         assert!(compared >= enough, "{}: only {compared} tables", f.name);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// As replay will leave the catalogs, which is what the server was asked.
+fn relations_have_the_names_the_server_gives_them(fixtures: &[Fixture]) {
+    let mut wrong = Vec::new();
+    for f in fixtures {
+        let recorded = support::csv(&f.name, "relations.csv");
+        let by_path: BTreeMap<&str, _> = recorded
+            .iter()
+            .map(|row| (row["path"].as_str(), row))
+            .collect();
+        let databases = support::csv(&f.name, "databases.csv");
+        let app = databases.iter().find(|row| row["datname"] == "app");
+        let app: u32 = app.unwrap()["oid"].parse().unwrap();
+        let mut compared = 0;
+        for relation in &f.report.relations {
+            let name = &relation.name;
+            let found = (
+                name.database.as_deref(),
+                name.schema.as_deref(),
+                name.name.as_deref(),
+                name.oid.map(|oid| oid.to_string()),
+            );
+            let expected = match by_path.get(relation.path.as_str()) {
+                Some(row) => (
+                    Some(&*row["database"]).filter(|_| relation.locator.db_oid != 0),
+                    Some(&*row["nspname"]),
+                    Some(&*row["relname"]),
+                    Some(row["oid"].clone()),
+                ),
+                // All of this database's are recorded: nobody owns the file.
+                None if relation.locator.db_oid == app => (Some("app"), None, None, None),
+                None => continue,
+            };
+            if found != expected {
+                let path = &relation.path;
+                wrong.push(format!("{} {path}: {found:?}, not {expected:?}", f.name));
+            }
+            compared += 1;
+        }
+        assert!(compared > 300, "{}: only {compared} relations", f.name);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -499,15 +535,24 @@ fn the_incident_is_solved() {
     assert_eq!(damaged.len(), 1);
     let ziplog = damaged[0];
     assert_eq!(ziplog.path, ZIPLOG);
+    let name = ziplog.name.qualified();
+    assert_eq!(name.as_deref(), Some("common.public.ziplog"));
     assert_eq!(ziplog.blocks, 31_084);
     assert_eq!(ziplog.rows, 372_897);
     assert_eq!((ziplog.unreadable_tuples, ziplog.unreadable_blocks), (7, 8));
-    // members, orders and import_work of the same database
-    for rows in [20_000, 50_040, 4_000] {
-        let of_rows = whole
+    for (name, rows) in [
+        ("common.public.members", 20_000),
+        ("common.public.orders", 50_040),
+        ("common.public.import_work", 4_000),
+    ] {
+        let mut named = whole
             .iter()
-            .filter(|r| r.locator.db_oid == 16397 && r.rows == rows);
-        assert_eq!(of_rows.count(), 1, "{rows}");
+            .filter(|relation| relation.name.qualified().as_deref() == Some(name));
+        assert_eq!(
+            named.next().map(|relation| relation.rows),
+            Some(rows),
+            "{name}"
+        );
     }
     for relation in whole {
         assert_eq!(
@@ -625,6 +670,8 @@ fn a_directory_and_its_archives_give_the_same_report() {
         };
         let mut base = contents(&root.join("pgdata"));
         base.retain(|(_, name)| name != wal);
+        fs::create_dir_all(root.join("empty/archive_status")).unwrap();
+        base.push((root.join("empty"), wal.to_owned()));
         let spc = &contents(&root.join("pgdata/pg_tblspc"))[0].1;
         let wal = contents(&root.join("pgdata").join(wal));
         fs::write(backup.join("base.tar"), tar_of(&base)).unwrap();

@@ -226,3 +226,27 @@ pub fn truth_if_any(name: &str, file: &str) -> Option<String> {
 pub fn truth(name: &str, file: &str) -> String {
     truth_if_any(name, file).unwrap_or_else(|| panic!("no truth {file} about {name}"))
 }
+
+/// A table of the recorded truth: its rows, by column.
+pub fn csv(name: &str, file: &str) -> Vec<BTreeMap<String, String>> {
+    let text = truth(name, file);
+    let mut records: Vec<Vec<String>> = Vec::new();
+    let (mut record, mut field, mut quoted) = (Vec::new(), String::new(), false);
+    for c in text.chars() {
+        match c {
+            // A doubled quote closes and opens: the quote itself is not in these files.
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(std::mem::take(&mut field)),
+            '\n' if !quoted => {
+                record.push(std::mem::take(&mut field));
+                records.push(std::mem::take(&mut record));
+            }
+            c => field.push(c),
+        }
+    }
+    let mut records = records.into_iter();
+    let head = records.next().unwrap();
+    records
+        .map(|record| head.iter().cloned().zip(record).collect())
+        .collect()
+}
