@@ -62,10 +62,6 @@ impl WalSource for Segments {
         let bytes = self.files.get(&(tli, segno))?;
         Some(Box::new(Segment(bytes)))
     }
-
-    fn name(&self, tli: TimeLineID, segno: XLogSegNo) -> String {
-        format!("{tli}-{segno:X}")
-    }
 }
 
 /// What was written, or read.
