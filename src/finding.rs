@@ -198,6 +198,19 @@ pub struct GroupKey {
 }
 
 impl GroupKey {
+    fn of(finding: &Finding) -> Self {
+        let place = match &finding.location.relation {
+            Some((locator, fork, _)) => Place::Fork(*locator, *fork),
+            None => Place::File(finding.location.path.clone()),
+        };
+        Self {
+            code: finding.check.code,
+            place,
+            severity: finding.severity,
+            recovery: finding.recovery,
+        }
+    }
+
     /// Whether it is damage that stays.
     #[must_use]
     pub fn is_lasting_damage(&self) -> bool {
@@ -246,22 +259,21 @@ impl Findings {
 
     /// Takes one in.
     pub fn push(&mut self, finding: Finding) {
-        let place = match &finding.location.relation {
-            Some((locator, fork, _)) => Place::Fork(*locator, *fork),
-            None => Place::File(finding.location.path.clone()),
-        };
-        let key = GroupKey {
-            code: finding.check.code,
-            place,
-            severity: finding.severity,
-            recovery: finding.recovery,
-        };
+        let key = GroupKey::of(&finding);
         let group = self.groups.entry(key).or_default();
         group.total += 1;
         if let Some(block) = finding.location.block {
             group.blocks.insert(block);
         }
         keep_first(&mut group.kept, finding, self.limit);
+    }
+
+    /// Whether a finding would be kept, not only counted: what takes long to find out about
+    /// it is worth it for those alone.
+    #[must_use]
+    pub fn would_keep(&self, finding: &Finding) -> bool {
+        let kept = self.groups.get(&GroupKey::of(finding));
+        kept.map_or(0, |group| place_among(&group.kept, finding)) < self.limit
     }
 
     /// Takes in all of another collection.
@@ -304,9 +316,13 @@ impl Findings {
 }
 
 fn keep_first(kept: &mut Vec<Finding>, finding: Finding, limit: usize) {
-    let at = kept.partition_point(|other| other.order() <= finding.order());
+    let at = place_among(kept, &finding);
     if at < limit {
         kept.insert(at, finding);
         kept.truncate(limit);
     }
+}
+
+fn place_among(kept: &[Finding], finding: &Finding) -> usize {
+    kept.partition_point(|other| other.order() <= finding.order())
 }

@@ -32,7 +32,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-fn replay(name: &str) {
+fn replay_all(name: &str) {
     let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).unwrap();
     let folder = fuzz().join("regressions").join(name);
     let inputs = names_in(&folder);
@@ -48,11 +48,11 @@ macro_rules! replay {
     ($($name:ident),* $(,)?) => { $(
         #[test]
         fn $name() {
-            replay(stringify!($name));
+            replay_all(stringify!($name));
         }
     )* };
 }
-replay! { archive, control, page, small_file, text_file, tree, wal_record, wal_walk }
+replay! { archive, control, page, replay, small_file, text_file, tree, wal_record, wal_walk }
 
 #[test]
 fn every_target_is_fuzzed_and_replayed() {
@@ -270,6 +270,23 @@ fn records(name: &str, each_kind: u32) -> Vec<(u8, u8, u32, usize, Vec<u8>)> {
 }
 
 fn wal_seeds(seeds: &mut Seeds, name: &str, version: &'static Version) {
+    // The largest relation: a table.
+    let page = support::fixture_files(name, |path| path.contains("/base/"))
+        .into_values()
+        .max_by_key(Vec::len)
+        .unwrap();
+    let page = &page[page.len() / 16384 * 8192..][..8192];
+    let size = if version.since(Major::V9_5) { 24 } else { 32 };
+    for (rmid, info, _, main_len, bytes) in records(name, 3) {
+        let payload = &bytes[size..];
+        if matches!(rmid, 9 | 10) && payload.len() < 3000 {
+            let mut head = vec![number_of(version), 1, rmid, info];
+            head.extend((main_len as u16).to_le_bytes());
+            head.extend((payload.len() as u16).to_le_bytes());
+            head.extend(payload);
+            seeds.add("replay", &head, page);
+        }
+    }
     for (.., bytes) in records(name, 1) {
         if bytes.len() < 5000 {
             seeds.add("wal_record", &[number_of(version), 0], &bytes);
@@ -366,6 +383,16 @@ fn make_trees() {
         let version = fixture_version(name);
         let mut files = small_files(name);
         crash(name, version, &mut files);
+        let mut folders: BTreeSet<String> = support::fixture_folders(name);
+        folders.retain(|path| !path.starts_with("base/") && !path.starts_with("pg_tblspc/"));
+        for folder in folders {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            header.set_mode(0o700);
+            let path = format!("{}/{folder}/", version.major);
+            builder.append_data(&mut header, path, &[][..]).unwrap();
+        }
         for (path, bytes) in files {
             let mut header = tar::Header::new_gnu();
             header.set_size(bytes.len() as u64);

@@ -673,3 +673,22 @@ fn a_million_damaged_tuples() {
     text::write(&mut out, &report, style).unwrap();
     assert!(out.len() < 20_000);
 }
+
+#[test]
+fn a_table_of_garbage() {
+    let cluster = clean();
+    let mut state = 88_172_645_463_325_252_u64;
+    let garbage: Vec<u8> = (0..4 << 20)
+        .flat_map(|_| {
+            // xorshift64, from Marsaglia's paper.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        })
+        .collect();
+    cluster.replace(&cluster.table(), &garbage);
+    let examined = cluster.examine();
+    examined.has("page-checksum-mismatch");
+    assert_eq!(examined.status, 1);
+}

@@ -147,6 +147,20 @@ pub fn fixture_files(
     files
 }
 
+/// The folders of a fixture's data directory.
+pub fn fixture_folders(name: &str) -> std::collections::BTreeSet<String> {
+    let (path, prefix) = archive_of(name);
+    let mut archive = open(&path);
+    let folders = archive.entries().unwrap().filter_map(|entry| {
+        let entry = entry.unwrap();
+        let path = entry.path().unwrap().to_str().unwrap().to_owned();
+        let path = path.strip_prefix(&prefix)?.strip_prefix("pgdata/")?;
+        let is_folder = entry.header().entry_type().is_dir() && !path.is_empty();
+        is_folder.then(|| path.trim_end_matches('/').to_owned())
+    });
+    folders.collect()
+}
+
 /// One file of a fixture.
 pub fn fixture_file(name: &str, path: &str) -> Vec<u8> {
     fixture_files(name, |p| p == path)
