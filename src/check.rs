@@ -256,6 +256,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
             .and_then(|run| run.end_of_wal),
         xacts: xacts.as_ref(),
+        names: &names,
         max_findings: options.max_findings,
     });
     let tally = scan_context

@@ -8,6 +8,7 @@ pub mod page;
 mod rows;
 pub mod tally;
 
+use crate::check::Names;
 use crate::checks;
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
@@ -142,6 +143,8 @@ pub struct ScanContext<'a> {
     pub wal_end: Option<XLogRecPtr>,
     /// The commit log.
     pub xacts: Option<&'a XactLog<'a>>,
+    /// Names of relations; one without was not committed.
+    pub names: &'a dyn Names,
     /// Findings kept of each group.
     pub max_findings: usize,
 }
