@@ -645,3 +645,27 @@ fn payloads_that_end_the_wal() {
         same(&[255, 200, 1, 2, 3], "record with invalid length");
     }
 }
+
+/// A segment is read again where the parallel walk has to go on in its middle; pages seen
+/// before then must not be held against those after them.
+#[test]
+fn reading_a_segment_again_gives_the_same_reason_to_stop() {
+    for row in &VERSIONS {
+        let layout = layout(row, 1024, 4096);
+        let mut writer = WalWriter::new(layout, 4096 * 5);
+        // Over into the second page of the next segment.
+        let first = writer.insert(10, 0, 3, &[1; 4096 + 1500]);
+        assert_eq!(first.end.0 / 1024, 6 * 4 + 1);
+        put(&mut writer, 4096 * 6 + 4, &[2, 0, 0, 0]);
+        put(&mut writer, 4096 * 6 + 1024 + 4, &[3, 0, 0, 0]);
+        let mut context = context(layout);
+        let fork = Some(XLogRecPtr(4096 * 5));
+        context.timelines = Timelines::new(3, &[(1, fork), (2, fork)]);
+        let begin = Position::at(first.lsn);
+        let (records, position, stop) = read_in_sequence(&context, &writer.segments, begin);
+        assert_eq!(records.len(), 1);
+        let (_, end) = read_in_parallel(&context, &writer.segments, begin);
+        assert_eq!(end.position, position);
+        assert_eq!(end.stop, Some(stop), "{}", row.major);
+    }
+}

@@ -51,7 +51,9 @@ pub struct Position {
     pub next: XLogRecPtr,
     /// Start of the last record read, if one was (`ReadRecPtr`).
     pub last: Option<XLogRecPtr>,
-    /// Timeline of the newest page seen.
+    /// The newest page seen (`latestPagePtr`); those before it are not held against it.
+    pub latest_page: XLogRecPtr,
+    /// Its timeline (`latestPageTLI`).
     pub latest_page_tli: TimeLineID,
     /// Timeline of the segment file in use; older files are not gone back to.
     pub file_tli: TimeLineID,
@@ -64,6 +66,7 @@ impl Position {
         Self {
             next: lsn,
             last: None,
+            latest_page: XLogRecPtr::INVALID,
             latest_page_tli: 0,
             file_tli: 0,
         }
@@ -272,8 +275,11 @@ impl<'s> Pages<'s> {
                 place: place(),
             });
         }
-        self.latest_page = page;
-        self.latest_page_tli = found;
+        // The first page of a segment is looked at again when reading goes on behind it.
+        if page >= self.latest_page {
+            self.latest_page = page;
+            self.latest_page_tli = found;
+        }
         Ok(header)
     }
 }
@@ -313,7 +319,7 @@ impl<'s> WalReader<'s> {
                 window_at: 0,
                 window_len: 0,
                 checked: None,
-                latest_page: XLogRecPtr::INVALID,
+                latest_page: position.latest_page,
                 latest_page_tli: position.latest_page_tli,
                 known_tli: None,
             },
@@ -339,6 +345,7 @@ impl<'s> WalReader<'s> {
         Position {
             next: self.next,
             last: self.last,
+            latest_page: self.pages.latest_page,
             latest_page_tli: self.pages.latest_page_tli,
             file_tli: self.pages.file_tli,
         }

@@ -34,6 +34,7 @@ pub struct WalkEnd {
 struct Piece<S> {
     start: Option<XLogRecPtr>,
     first_prev: Option<XLogRecPtr>,
+    /// Timelines of the page that the first record starts on, and of its file.
     first_page_tli: TimeLineID,
     first_file_tli: TimeLineID,
     sink: S,
@@ -121,10 +122,13 @@ fn read_piece<S: WalSink>(
     let unknown = Position::at(XLogRecPtr::INVALID);
     let mut reader = WalReader::new(context, source, from.unwrap_or(unknown));
     let mut start = None;
+    let mut first_tlis = (0, 0);
     if from.is_none() {
         match reader.find_first_in_segment(segno) {
             Ok(Some(lsn)) => {
                 start = Some(lsn);
+                let position = reader.position();
+                first_tlis = (position.latest_page_tli, position.file_tli);
                 reader = WalReader::new(context, source, Position::at(lsn));
             }
             // Nothing starts here, or nothing can be read: the piece will not join.
@@ -149,7 +153,6 @@ fn read_piece<S: WalSink>(
         .min(limit.map_or(end, |limit| limit.0))
         .saturating_sub(64);
     let mut first_prev = None;
-    let mut first_tlis = (0, 0);
     let mut records = 0_u64;
     let stop = loop {
         if reader.next().0 >= near_end {
@@ -166,10 +169,6 @@ fn read_piece<S: WalSink>(
                 sink.record(&record);
             }
             Err(stop) => break Some(stop),
-        }
-        if records == 0 {
-            let position = reader.position();
-            first_tlis = (position.latest_page_tli, position.file_tli);
         }
         records += 1;
     };
