@@ -144,7 +144,7 @@ fn mend_control_crc(bytes: &mut [u8], version: &Version) {
     if let Some((covered, rest)) = bytes.split_at_mut_checked(version.control_crc_at)
         && let Some(crc) = rest.first_chunk_mut()
     {
-        *crc = Crc::of(version).update(covered).value().to_le_bytes();
+        *crc = Crc::of(version).update([covered]).value().to_le_bytes();
     }
 }
 

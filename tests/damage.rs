@@ -1937,7 +1937,7 @@ impl<'b> Dir<'b> {
         let crc_at = version.control_crc_at;
         self.edit("global/pg_control", |b| {
             edit(b);
-            let crc = Crc::of(version).update(&b[..crc_at]).value();
+            let crc = Crc::of(version).update([&b[..crc_at]]).value();
             set_u32(b, crc_at, crc);
         });
     }

@@ -5,6 +5,7 @@ mod support;
 
 use pgautopsy::check::{IoMode, Options, check};
 use pgautopsy::finding::{Findings, Recovery, Severity};
+use pgautopsy::format::crc::Crc;
 use pgautopsy::format::types::{FullTransactionId, TimestampTz, TransactionId, XLogRecPtr};
 use pgautopsy::format::{Major, Version};
 use pgautopsy::report::text::{self, Style};
@@ -695,7 +696,12 @@ fn state_of(path: &Path, into: &mut BTreeMap<PathBuf, String>) {
         }
         String::new()
     } else {
-        format!("{:08x}", crc32c::crc32c(&fs::read(path).unwrap()))
+        format!(
+            "{:08x}",
+            Crc::Castagnoli(0)
+                .update([&fs::read(path).unwrap()[..]])
+                .value()
+        )
     };
     let state = format!(
         "{:o} {}:{} inode {} {} bytes modified {}.{} changed {}.{} {content}",

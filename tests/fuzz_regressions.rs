@@ -518,7 +518,10 @@ fn crash(name: &str, version: &'static Version, files: &mut BTreeMap<String, Vec
     let redo_at = if version.since(Major::V11) { 40 } else { 48 };
     bytes[redo_at..redo_at + 8].copy_from_slice(&lsn_bytes(redo));
     let at = version.control_crc_at;
-    let crc = Crc::of(version).update(&bytes[..at]).value().to_le_bytes();
+    let crc = Crc::of(version)
+        .update([&bytes[..at]])
+        .value()
+        .to_le_bytes();
     bytes[at..at + 4].copy_from_slice(&crc);
     let crashed = ControlFile::parse(version, bytes).unwrap();
     assert_eq!(crashed.check_point, checkpoint);

@@ -463,7 +463,7 @@ fn edit_control(cluster: &Cluster, fields: &[(usize, &[u8])]) {
         control[*at..at + bytes.len()].copy_from_slice(bytes);
     }
     let at = version.control_crc_at;
-    let crc = Crc::of(version).update(&control[..at]).value();
+    let crc = Crc::of(version).update([&control[..at]]).value();
     control[at..at + 4].copy_from_slice(&crc.to_le_bytes());
     cluster.replace("global/pg_control", &control);
 }

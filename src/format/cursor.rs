@@ -50,6 +50,7 @@ macro_rules! number {
 
 impl<'a> Cursor<'a> {
     /// At the start of a structure whose fields are aligned to their size.
+    #[inline]
     #[must_use]
     pub fn new(what: &'static str, bytes: &'a [u8]) -> Self {
         Self {
@@ -61,6 +62,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// At the start of bytes that hold fields without padding.
+    #[inline]
     #[must_use]
     pub fn packed(what: &'static str, bytes: &'a [u8]) -> Self {
         Self {
@@ -92,6 +94,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When the bytes end first.
+    #[inline]
     pub fn bool(&mut self) -> Result<bool, Malformed> {
         Ok(self.u8()? != 0)
     }
@@ -115,6 +118,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When the bytes end first.
+    #[inline]
     pub fn bytes(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
         let end = self.at.checked_add(n);
         match end.and_then(|end| self.bytes.get(self.at..end)) {
@@ -130,6 +134,7 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// When the bytes end first.
+    #[inline]
     pub fn skip(&mut self, n: usize) -> Result<(), Malformed> {
         self.bytes(n).map(|_| ())
     }
@@ -149,18 +154,21 @@ impl<'a> Cursor<'a> {
     }
 
     /// Bytes passed so far.
+    #[inline]
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
     }
 
     /// The bytes not read yet.
+    #[inline]
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// A complaint about the present position.
+    #[inline]
     #[must_use]
     pub fn malformed(&self, why: &'static str) -> Malformed {
         Malformed {

@@ -65,7 +65,7 @@ impl RelMap {
         }
         Ok(Self {
             mappings,
-            crc_is_good: crc == Crc::of(version).update(checked).value(),
+            crc_is_good: crc == Crc::of(version).update([checked]).value(),
         })
     }
 
@@ -93,7 +93,7 @@ mod tests {
             bytes.extend(number.to_le_bytes());
         }
         bytes.resize(8 + room * 8, 0);
-        let crc = Crc::of(version).update(&bytes).value();
+        let crc = Crc::of(version).update([&bytes]).value();
         bytes.extend(crc.to_le_bytes());
         if !version.since(Major::V16) {
             bytes.extend([0; 4]);

@@ -48,7 +48,7 @@ impl ReplicationOrigins {
         let crc = c.u32()?;
         Ok(Self {
             origins,
-            crc_is_good: Crc::Castagnoli(0).update(checked).value() == crc,
+            crc_is_good: Crc::Castagnoli(0).update([checked]).value() == crc,
         })
     }
 }
@@ -64,7 +64,7 @@ mod tests {
             bytes.extend([0xA5; 6]);
             bytes.extend(lsn.to_le_bytes());
         }
-        let crc = Crc::Castagnoli(0).update(&bytes).value();
+        let crc = Crc::Castagnoli(0).update([&bytes]).value();
         bytes.extend(crc.to_le_bytes());
         bytes
     }

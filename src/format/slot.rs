@@ -162,7 +162,7 @@ impl SlotState {
             plugin,
             synced,
             failover,
-            crc_is_good: Crc::of(version).update(checked).value() == crc,
+            crc_is_good: Crc::of(version).update([checked]).value() == crc,
         })
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         bytes.extend(b"lab_slot");
         bytes.resize(usize::try_from(size).unwrap(), 0);
         bytes[96..104].copy_from_slice(&0x123_u64.to_le_bytes());
-        let crc = Crc::of(version).update(&bytes[8..]).value();
+        let crc = Crc::of(version).update([&bytes[8..]]).value();
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         bytes
     }

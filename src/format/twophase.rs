@@ -181,7 +181,7 @@ impl TwoPhaseFile {
     pub fn parse(version: &Version, bytes: &[u8]) -> Result<Self, Malformed> {
         let state = TwoPhaseState::parse(version, bytes)?;
         let crc_is_good = bytes.split_last_chunk().is_some_and(|(before, crc)| {
-            Crc::of(version).update(before).value() == u32::from_le_bytes(*crc)
+            Crc::of(version).update([before]).value() == u32::from_le_bytes(*crc)
         });
         Ok(Self {
             size_is_good: usize::try_from(state.total_len) == Ok(bytes.len()),
@@ -251,7 +251,7 @@ mod tests {
         let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         let total_len = u32::try_from(bytes.len() + 4).unwrap();
         bytes[4..8].copy_from_slice(&total_len.to_le_bytes());
-        let crc = Crc::Castagnoli(0).update(&bytes).value();
+        let crc = Crc::Castagnoli(0).update([&bytes]).value();
         bytes.extend(crc.to_le_bytes());
         bytes
     }

@@ -88,7 +88,9 @@ struct Pages<'s> {
     window: Vec<u8>,
     window_at: u64,
     window_len: usize,
-    checked: Option<(XLogRecPtr, WalPageHeader)>,
+    checked: Option<XLogRecPtr>,
+    /// Of the page last checked.
+    header: WalPageHeader,
     latest_page: XLogRecPtr,
     latest_page_tli: TimeLineID,
     /// The timeline last found among those that are followed.
@@ -135,13 +137,17 @@ impl<'s> Pages<'s> {
         Err(self.missing(tli, segno))
     }
 
-    /// Makes a page available and checks its header, once.
-    fn load(&mut self, page: XLogRecPtr) -> Result<WalPageHeader, StopCause> {
-        if let Some((lsn, header)) = self.checked
-            && lsn == page
-        {
-            return Ok(header);
+    /// Makes a page available and checks its header, once; it is `self.header` then.
+    #[inline]
+    fn load(&mut self, page: XLogRecPtr) -> Result<(), StopCause> {
+        if self.checked == Some(page) {
+            return Ok(());
         }
+        self.load_new(page)
+    }
+
+    fn load_new(&mut self, page: XLogRecPtr) -> Result<(), StopCause> {
+        self.checked = None;
         let segno = self.geometry.segment_of(page);
         if self.segment.as_ref().is_none_or(|s| s.segno != segno) {
             self.open(segno)?;
@@ -153,9 +159,9 @@ impl<'s> Pages<'s> {
             }
         }
         self.fill(page)?;
-        let header = self.check(page)?;
-        self.checked = Some((page, header));
-        Ok(header)
+        self.header = self.check(page)?;
+        self.checked = Some(page);
+        Ok(())
     }
 
     fn fill(&mut self, page: XLogRecPtr) -> Result<(), StopCause> {
@@ -169,9 +175,17 @@ impl<'s> Pages<'s> {
         let Some(segment) = self.segment.as_ref() else {
             return Err(self.missing(self.file_tli, self.geometry.segment_of(page)));
         };
-        let wanted = WINDOW
-            .max(size)
-            .min(usize::try_from(self.geometry.segment_size - offset).unwrap_or(WINDOW));
+        // Of a segment only looked into, for its first page or the end of a record, no more
+        // is read than that.
+        let behind = self.window_at + self.window_len as u64;
+        let wanted = if self.window_len > 0 && offset == behind {
+            let left = self.geometry.segment_size - offset;
+            WINDOW
+                .max(size)
+                .min(usize::try_from(left).unwrap_or(WINDOW))
+        } else {
+            size
+        };
         self.window.resize(wanted, 0);
         let got = segment.file.read_at(&mut self.window, offset).unwrap_or(0);
         self.window_at = offset;
@@ -191,18 +205,29 @@ impl<'s> Pages<'s> {
         self.geometry.page_size as usize
     }
 
+    #[inline]
+    fn in_window(&self, page: XLogRecPtr) -> usize {
+        (self.geometry.segment_offset(page) - self.window_at) as usize
+    }
+
+    #[inline]
     fn bytes(&self, page: XLogRecPtr) -> &[u8] {
-        let start = (self.geometry.segment_offset(page) - self.window_at) as usize;
+        let start = self.in_window(page);
         &self.window[start..start + self.page_size()]
     }
 
     /// From 9.3 the timeline is looked at when the record is complete
     /// (`xlogrecovery.c: ReadRecord`).
+    #[inline]
     fn check_timeline(&mut self) -> Result<(), StopCause> {
-        let found = self.latest_page_tli;
-        if self.known_tli == Some(found) {
+        if self.known_tli == Some(self.latest_page_tli) {
             return Ok(());
         }
+        self.check_new_timeline()
+    }
+
+    fn check_new_timeline(&mut self) -> Result<(), StopCause> {
+        let found = self.latest_page_tli;
         if !self.context.layout.since(Major::V9_3) || self.context.timelines.contains(found) {
             self.known_tli = Some(found);
             return Ok(());
@@ -286,8 +311,8 @@ impl<'s> Pages<'s> {
 
 /// Where the bytes of the record just read are.
 enum Bytes {
-    /// On the page that starts there, at this offset.
-    OnPage(XLogRecPtr, usize, usize),
+    /// On one page: from here to there in the window.
+    OnPage(usize, usize),
     /// Put together from several pages.
     Assembled,
 }
@@ -297,6 +322,9 @@ pub struct WalReader<'s> {
     pages: Pages<'s>,
     assembled: Vec<u8>,
     decoder: Decoder,
+    /// Of the record last found.
+    header: RecordHeader,
+    bytes: Bytes,
     next: XLogRecPtr,
     last: Option<XLogRecPtr>,
     /// The record whose rest was given up for lost, to be confirmed by the next one.
@@ -319,17 +347,35 @@ impl<'s> WalReader<'s> {
                 window_at: 0,
                 window_len: 0,
                 checked: None,
+                header: WalPageHeader::default(),
                 latest_page: position.latest_page,
                 latest_page_tli: position.latest_page_tli,
                 known_tli: None,
             },
             assembled: Vec::new(),
             decoder: Decoder::default(),
+            header: RecordHeader::default(),
+            bytes: Bytes::Assembled,
             next: position.next,
             last: position.last,
             overwritten: None,
             in_contrecord: false,
         }
+    }
+
+    /// Goes on from another position, as a new reader would.
+    pub fn seek(&mut self, position: Position) {
+        let pages = &mut self.pages;
+        if pages.file_tli != position.file_tli {
+            pages.segment = None;
+        }
+        pages.file_tli = position.file_tli;
+        pages.latest_page = position.latest_page;
+        pages.latest_page_tli = position.latest_page_tli;
+        pages.checked = None;
+        pages.known_tli = None;
+        self.next = position.next;
+        self.last = position.last;
     }
 
     /// Where the next record is looked for; may be a page boundary.
@@ -362,62 +408,71 @@ impl<'s> WalReader<'s> {
     ///
     /// # Errors
     /// [`Stop`] where the server would end recovery.
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Record<'_, '_>, Stop> {
+        self.advance()?;
+        let lsn = self.last.unwrap_or_default();
+        let record = self
+            .decoder
+            .record(lsn, self.next, self.header, self.record_bytes());
+        Ok(record)
+    }
+
+    /// Finds, checks and takes apart the next record. Apart from [`Self::read`], which is
+    /// inlined where records are used: a record is never copied on its way there.
+    fn advance(&mut self) -> Result<(), Stop> {
         self.in_contrecord = false;
         self.overwritten = None;
         let mut lsn = self.next;
-        let layout = self.pages.context.layout;
-        let (header, bytes, end) = match self.locate(&mut lsn) {
-            Ok(found) => found,
-            Err(cause) => {
-                return Err(Stop {
-                    lsn,
-                    last: self.last,
-                    cause,
-                    in_contrecord: self.in_contrecord,
-                });
+        match self.locate(&mut lsn).and_then(|end| {
+            self.verify()?;
+            Ok(end)
+        }) {
+            Ok(end) => {
+                self.last = Some(lsn);
+                self.next = end;
+                Ok(())
             }
-        };
-        let timeline = self.pages.check_timeline();
-        let bytes = match bytes {
-            Bytes::OnPage(page, start, len) => &self.pages.bytes(page)[start..start + len],
-            Bytes::Assembled => &self.assembled[..],
-        };
-        // `ValidXLogRecord`, up to 9.2 `RecordIsValid`: the blocks come before the CRC up to
-        // 9.4, and after it from 9.5 on.
-        let crc_fits = crc_of(layout.version, bytes) == header.xl_crc;
-        let stop = |cause| {
-            Err(Stop {
+            Err(cause) => Err(Stop {
                 lsn,
                 last: self.last,
                 cause,
                 in_contrecord: self.in_contrecord,
-            })
-        };
-        if !crc_fits && layout.since(Major::V9_5) {
-            return stop(StopCause::Crc);
+            }),
         }
-        let record = match self.decoder.decode(layout, lsn, end, header, bytes) {
-            Ok(record) => record,
-            Err(error) => return stop(StopCause::Decode(error)),
-        };
-        if !crc_fits {
-            return stop(StopCause::Crc);
-        }
-        if let Err(cause) = timeline {
-            return stop(cause);
-        }
-        self.last = Some(lsn);
-        self.next = end;
-        self.in_contrecord = false;
-        Ok(record)
     }
 
-    /// Finds and checks the next record; `lsn` becomes its start.
-    fn locate(
-        &mut self,
-        lsn: &mut XLogRecPtr,
-    ) -> Result<(RecordHeader, Bytes, XLogRecPtr), StopCause> {
+    #[inline]
+    fn record_bytes(&self) -> &[u8] {
+        match self.bytes {
+            Bytes::OnPage(start, end) => &self.pages.window[start..end],
+            Bytes::Assembled => &self.assembled,
+        }
+    }
+
+    /// `ValidXLogRecord`, up to 9.2 `RecordIsValid`: the blocks come before the CRC up to
+    /// 9.4, and after it from 9.5 on.
+    fn verify(&mut self) -> Result<(), StopCause> {
+        let layout = self.pages.context.layout;
+        let bytes = match self.bytes {
+            Bytes::OnPage(start, end) => &self.pages.window[start..end],
+            Bytes::Assembled => &self.assembled,
+        };
+        let crc_fits = crc_of(layout.version, bytes) == self.header.xl_crc;
+        if !crc_fits && layout.since(Major::V9_5) {
+            return Err(StopCause::Crc);
+        }
+        self.decoder
+            .take_apart(layout, &self.header, bytes)
+            .map_err(StopCause::Decode)?;
+        if !crc_fits {
+            return Err(StopCause::Crc);
+        }
+        self.pages.check_timeline()
+    }
+
+    /// Finds the next record and checks its header; `lsn` becomes its start. Gives its end.
+    fn locate(&mut self, lsn: &mut XLogRecPtr) -> Result<XLogRecPtr, StopCause> {
         let layout = self.pages.context.layout;
         let version = layout.version;
         let geometry = self.pages.geometry;
@@ -432,8 +487,8 @@ impl<'s> WalReader<'s> {
             at = geometry.skip_unused(at);
             *lsn = at;
             let mut page = geometry.page_start(at);
-            let page_header = self.pages.load(page)?;
-            let page_header_size = u64::from(page_header.size);
+            self.pages.load(page)?;
+            let page_header_size = u64::from(self.pages.header.size);
             let mut offset = geometry.page_offset(at);
             if offset == 0 {
                 offset = page_header_size;
@@ -445,17 +500,16 @@ impl<'s> WalReader<'s> {
                     found: offset,
                 });
             }
-            if page_header.first_is_contrecord() && offset == page_header_size {
+            if self.pages.header.first_is_contrecord() && offset == page_header_size {
                 return Err(StopCause::ContrecordRequested);
             }
             let start = offset as usize;
             let on_page = (page_size - offset) as usize;
-            let mut header = None;
-            let total = if offset + header_size <= page_size {
-                let parsed = self.header_at(page, start)?;
-                self.check_header(at, &parsed)?;
-                header = Some(parsed);
-                parsed.xl_tot_len
+            let mut header_known = offset + header_size <= page_size;
+            let total = if header_known {
+                self.header = self.header_at(page, start)?;
+                self.check_header(at)?;
+                self.header.xl_tot_len
             } else {
                 // Records are 8-aligned, so xl_tot_len itself is always on the page.
                 let total = first_u32(&self.pages.bytes(page)[start..]);
@@ -467,15 +521,15 @@ impl<'s> WalReader<'s> {
                 }
                 total
             };
-            if total as usize <= on_page
-                && let Some(header) = header
-            {
+            if header_known && total as usize <= on_page {
                 let len = total as usize;
                 let mut end = forward(at, align8(u64::from(total)));
-                if is_switch(version, &header) {
+                if is_switch(version, &self.header) {
                     end = segment_end(&geometry, end);
                 }
-                return Ok((header, Bytes::OnPage(page, start, len), end));
+                let in_window = self.pages.in_window(page) + start;
+                self.bytes = Bytes::OnPage(in_window, in_window + len);
+                return Ok(end);
             }
             self.in_contrecord = true;
             self.assembled.clear();
@@ -483,7 +537,8 @@ impl<'s> WalReader<'s> {
                 .extend_from_slice(&self.pages.bytes(page)[start..]);
             loop {
                 page = geometry.next_page(page);
-                let page_header = self.pages.load(page)?;
+                self.pages.load(page)?;
+                let page_header = self.pages.header;
                 if page_header.first_is_overwrite_contrecord(version) {
                     self.overwritten = Some(*lsn);
                     self.in_contrecord = false;
@@ -508,34 +563,33 @@ impl<'s> WalReader<'s> {
                 let data = &self.pages.bytes(page)[data_at..];
                 let len = data.len().min(rem_len as usize);
                 self.assembled.extend_from_slice(&data[..len]);
-                let checked = match header {
-                    Some(header) => header,
-                    None => {
-                        let Ok(parsed) = RecordHeader::parse(version, &self.assembled) else {
-                            return Err(StopCause::Length {
-                                expected: header_size as u32,
-                                found: total,
-                            });
-                        };
-                        self.check_header(at, &parsed)?;
-                        header = Some(parsed);
-                        parsed
-                    }
-                };
+                if !header_known {
+                    let Ok(parsed) = RecordHeader::parse(version, &self.assembled) else {
+                        return Err(StopCause::Length {
+                            expected: header_size as u32,
+                            found: total,
+                        });
+                    };
+                    self.header = parsed;
+                    self.check_header(at)?;
+                    header_known = true;
+                }
                 if self.assembled.len() as u64 >= u64::from(total) {
                     let continued =
                         (data_at as u64 - u64::from(page_header.size)) + u64::from(rem_len);
                     let mut end = forward(page, u64::from(page_header.size) + align8(continued));
-                    if is_switch(version, &checked) {
+                    if is_switch(version, &self.header) {
                         end = segment_end(&geometry, end);
                     }
                     self.in_contrecord = false;
-                    return Ok((checked, Bytes::Assembled, end));
+                    self.bytes = Bytes::Assembled;
+                    return Ok(end);
                 }
             }
         }
     }
 
+    #[inline]
     fn header_at(&self, page: XLogRecPtr, start: usize) -> Result<RecordHeader, StopCause> {
         let version = self.pages.context.layout.version;
         RecordHeader::parse(version, &self.pages.bytes(page)[start..]).map_err(|_| {
@@ -547,7 +601,8 @@ impl<'s> WalReader<'s> {
     }
 
     /// `xlogreader.c: ValidXLogRecordHeader`.
-    fn check_header(&self, at: XLogRecPtr, header: &RecordHeader) -> Result<(), StopCause> {
+    fn check_header(&self, at: XLogRecPtr) -> Result<(), StopCause> {
+        let header = &self.header;
         let version = self.pages.context.layout.version;
         let size = RecordHeader::size(version) as u32;
         let length = StopCause::Length {
@@ -611,7 +666,8 @@ impl<'s> WalReader<'s> {
         let geometry = self.pages.geometry;
         let segno = geometry.segment_of(page);
         while geometry.segment_of(page) == segno {
-            let header = self.pages.load(page)?;
+            self.pages.load(page)?;
+            let header = self.pages.header;
             let header_size = u64::from(header.size);
             if !header.first_is_contrecord() {
                 return Ok(Some(forward(page, header_size)));

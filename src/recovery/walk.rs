@@ -43,6 +43,9 @@ struct Piece<S> {
     stop: Option<Stop>,
 }
 
+/// WAL read before what was found in it is taken in.
+const BATCH_BYTES: u64 = 1 << 30;
+
 /// Reads every record from `start` on and hands them to sinks, one per segment, absorbed in
 /// order. Records that start at or behind `limit` are not read.
 pub fn walk<S: WalSink>(
@@ -54,7 +57,10 @@ pub fn walk<S: WalSink>(
     absorb: &mut dyn FnMut(S, XLogSegNo),
 ) -> WalkEnd {
     let geometry = WalGeometry::of(&context.layout);
-    let batch = rayon::current_num_threads().max(1) as u64 * 2;
+    // Enough that threads seldom wait for the last segment of a batch; what lies behind the
+    // end of WAL is given up at its first page.
+    let threads = rayon::current_num_threads().max(1) as u64;
+    let batch = (BATCH_BYTES / geometry.segment_size).clamp(2 * threads, 32 * threads);
     let mut position = start;
     let mut records = 0;
     loop {
@@ -73,10 +79,14 @@ pub fn walk<S: WalSink>(
         let piece = |segno: XLogSegNo, from: Option<Position>| {
             read_piece(context, source, segno, from, limit, new_sink())
         };
-        let pieces: Vec<Piece<S>> = (first
-            ..first.saturating_add(batch).min(last.saturating_add(1)))
+        let count = last.saturating_sub(first).saturating_add(1).min(batch);
+        let pieces: Vec<Piece<S>> = (0..usize::try_from(count).unwrap_or(usize::MAX))
             .into_par_iter()
-            .map(|segno| piece(segno, (segno == first).then_some(position)))
+            .with_max_len(1)
+            .map(|i| {
+                let segno = first.saturating_add(i as u64);
+                piece(segno, (i == 0).then_some(position))
+            })
             .collect();
         for (mut found, segno) in pieces.into_iter().zip(first..) {
             let next_segno = geometry.segment_of(normalize(context, position.next));
@@ -129,7 +139,10 @@ fn read_piece<S: WalSink>(
                 start = Some(lsn);
                 let position = reader.position();
                 first_tlis = (position.latest_page_tli, position.file_tli);
-                reader = WalReader::new(context, source, Position::at(lsn));
+                reader.seek(Position {
+                    file_tli: position.file_tli,
+                    ..Position::at(lsn)
+                });
             }
             // Nothing starts here, or nothing can be read: the piece will not join.
             Ok(None) | Err(_) => {

@@ -287,7 +287,7 @@ impl WalWriter {
             field(24, &[info, rmid]);
             (0, 4..32)
         };
-        let crc = Crc::of(version).update(payload).update(&bytes[covered]);
+        let crc = Crc::of(version).update([payload, &bytes[covered]]);
         bytes[crc_at..crc_at + 4].copy_from_slice(&crc.value().to_le_bytes());
         bytes.extend(payload);
         bytes

@@ -81,7 +81,7 @@ fn size_of_control_file_data(version: &Version) -> usize {
 fn computed_crc(crc: Crc, bytes: &[u8], crc_at: usize) -> Option<(u32, u32)> {
     let (before, rest) = bytes.split_at_checked(crc_at)?;
     let stored = u32::from_le_bytes(*rest.first_chunk()?);
-    Some((stored, crc.update(before).value()))
+    Some((stored, crc.update([before]).value()))
 }
 
 fn crc_is_good(version: &Version, bytes: &[u8]) -> bool {
@@ -317,7 +317,7 @@ mod tests {
 
     fn sign(version: &Version, bytes: &mut [u8]) {
         let at = version.control_crc_at;
-        let crc = Crc::of(version).update(&bytes[..at]).value();
+        let crc = Crc::of(version).update([&bytes[..at]]).value();
         bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
     }
 
@@ -411,7 +411,7 @@ mod tests {
         let mut bytes = blank(of(Major::V18));
         bytes[8..12].copy_from_slice(&2000_u32.to_le_bytes());
         bytes[12..16].copy_from_slice(&202_709_011_u32.to_le_bytes());
-        let crc = Crc::Castagnoli(0).update(&bytes[..320]).value();
+        let crc = Crc::Castagnoli(0).update([&bytes[..320]]).value();
         bytes[320..324].copy_from_slice(&crc.to_le_bytes());
         let ControlReading::UnknownVersion { crc_at, .. } = ControlFile::read(&bytes, None) else {
             panic!()

@@ -39,6 +39,7 @@ impl Element for TransactionId {
 
 impl Element for RelFileLocator {
     const SIZE: usize = 12;
+    #[inline]
     fn read(c: &mut Cursor<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             spc_oid: c.u32()?,

@@ -22,7 +22,7 @@ pub const XLP_FIRST_IS_CONTRECORD: u16 = 0x0001;
 pub const XLP_LONG_HEADER: u16 = 0x0002;
 
 /// `XLogPageHeaderData`, with the long part when the flag for it is set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WalPageHeader {
     /// `xlp_magic`.
     pub xlp_magic: u16,
@@ -42,7 +42,7 @@ pub struct WalPageHeader {
 }
 
 /// What only the first page of a segment says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WalLongHeader {
     /// `xlp_sysid`: the cluster's system identifier.
     pub xlp_sysid: u64,

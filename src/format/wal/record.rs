@@ -69,8 +69,15 @@ impl RecordHeader {
     /// When fewer than [`Self::size`] bytes are given.
     #[inline]
     pub fn parse(version: &Version, bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut c = Cursor::new("XLogRecord", bytes);
+        // Of known length, so that not every field is compared with the end.
+        fn whole<const N: usize>(bytes: &[u8]) -> Result<Cursor<'_>, Malformed> {
+            match bytes.first_chunk::<N>() {
+                Some(bytes) => Ok(Cursor::new("XLogRecord", bytes)),
+                None => Err(Cursor::new("XLogRecord", bytes).malformed("ends too early")),
+            }
+        }
         let header = if version.since(Major::V9_5) {
+            let mut c = whole::<24>(bytes)?;
             let xl_tot_len = c.u32()?;
             let xl_xid = TransactionId(c.u32()?);
             let xl_prev = XLogRecPtr(c.u64()?);
@@ -87,6 +94,7 @@ impl RecordHeader {
                 xl_len: 0,
             }
         } else if version.since(Major::V9_3) {
+            let mut c = whole::<32>(bytes)?;
             let xl_tot_len = c.u32()?;
             let xl_xid = TransactionId(c.u32()?);
             let xl_len = c.u32()?;
@@ -94,7 +102,6 @@ impl RecordHeader {
             let xl_rmid = c.u8()?;
             let xl_prev = XLogRecPtr(c.u64()?);
             let xl_crc = c.u32()?;
-            c.align(8)?;
             Self {
                 xl_tot_len,
                 xl_xid,
@@ -105,6 +112,7 @@ impl RecordHeader {
                 xl_len,
             }
         } else {
+            let mut c = whole::<32>(bytes)?;
             let xl_crc = c.u32()?;
             let xl_prev = XLogRecPtr::from_halves(c.u32()?, c.u32()?);
             let xl_xid = TransactionId(c.u32()?);
@@ -112,7 +120,6 @@ impl RecordHeader {
             let xl_len = c.u32()?;
             let xl_info = c.u8()?;
             let xl_rmid = c.u8()?;
-            c.align(8)?;
             Self {
                 xl_tot_len,
                 xl_xid,
@@ -150,8 +157,7 @@ pub fn crc_of(version: &Version, record_bytes: &[u8]) -> u32 {
         record_bytes.get(4..32)
     };
     Crc::of(version)
-        .update(payload)
-        .update(header.unwrap_or_default())
+        .update([payload, header.unwrap_or_default()])
         .value()
 }
 
@@ -288,8 +294,8 @@ pub struct BlockRef<'a> {
 /// Where in a record an image lies.
 #[derive(Clone, Copy, Debug)]
 struct ImageHeader {
-    at: usize,
-    len: usize,
+    at: u32,
+    len: u16,
     hole_offset: u16,
     hole_length: u16,
     compression: Compression,
@@ -305,8 +311,8 @@ struct BlockHeader {
     locator: RelFileLocator,
     blkno: BlockNumber,
     image: Option<ImageHeader>,
-    data_at: usize,
-    data_len: usize,
+    data_at: u32,
+    data_len: u16,
 }
 
 const NO_BLOCK: BlockHeader = BlockHeader {
@@ -324,11 +330,22 @@ const NO_BLOCK: BlockHeader = BlockHeader {
     data_len: 0,
 };
 
+/// Of a byte of a record, whose length is itself a `uint32`.
+#[inline]
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn piece(bytes: &[u8], at: u32, len: u32) -> &[u8] {
+    let (Ok(at), Ok(end)) = (usize::try_from(at), usize::try_from(at.saturating_add(len))) else {
+        return &[];
+    };
+    bytes.get(at..end).unwrap_or_default()
+}
+
 impl BlockHeader {
     fn of<'a>(&self, bytes: &'a [u8]) -> BlockRef<'a> {
-        let piece = |at: usize, len: usize| -> &'a [u8] {
-            bytes.get(at..at.saturating_add(len)).unwrap_or_default()
-        };
         BlockRef {
             id: self.id,
             locator: self.locator,
@@ -336,13 +353,13 @@ impl BlockHeader {
             blkno: self.blkno,
             will_init: self.will_init,
             image: self.image.map(|image| BlockImage {
-                bytes: piece(image.at, image.len),
+                bytes: piece(bytes, image.at, image.len.into()),
                 hole_offset: image.hole_offset,
                 hole_length: image.hole_length,
                 compression: image.compression,
                 apply: image.apply,
             }),
-            data: piece(self.data_at, self.data_len),
+            data: piece(bytes, self.data_at, self.data_len.into()),
         }
     }
 }
@@ -492,6 +509,17 @@ impl DecodeError {
 #[derive(Debug)]
 pub struct Decoder {
     blocks: [BlockHeader; MAX_BLOCKS],
+    parts: Parts,
+}
+
+/// Of the record last taken apart.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parts {
+    blocks: usize,
+    origin: Option<u16>,
+    toplevel_xid: Option<TransactionId>,
+    main_at: u32,
+    main_len: u32,
 }
 
 impl Default for Decoder {
@@ -506,6 +534,7 @@ impl Decoder {
     pub fn new() -> Self {
         Self {
             blocks: [NO_BLOCK; MAX_BLOCKS],
+            parts: Parts::default(),
         }
     }
 
@@ -525,23 +554,61 @@ impl Decoder {
         header: RecordHeader,
         record_bytes: &'a [u8],
     ) -> Result<Record<'a, 'b>, DecodeError> {
-        let mut record = Record {
+        self.take_apart(layout, &header, record_bytes)?;
+        Ok(self.record(lsn, end_lsn, header, record_bytes))
+    }
+
+    /// The first half of [`Self::decode`]: finds and remembers where the parts are.
+    ///
+    /// # Errors
+    /// As those of [`Self::decode`].
+    pub fn take_apart(
+        &mut self,
+        layout: Layout,
+        header: &RecordHeader,
+        record_bytes: &[u8],
+    ) -> Result<(), DecodeError> {
+        self.parts = Parts::default();
+        if layout.since(Major::V9_5) {
+            decode_block_headers(layout, record_bytes, &mut self.parts, &mut self.blocks)
+        } else {
+            decode_backup_blocks(
+                layout,
+                header,
+                record_bytes,
+                &mut self.parts,
+                &mut self.blocks,
+            )
+        }
+    }
+
+    /// The second half: the record of the bytes last taken apart.
+    #[inline]
+    #[must_use]
+    pub fn record<'a>(
+        &self,
+        lsn: XLogRecPtr,
+        end_lsn: XLogRecPtr,
+        header: RecordHeader,
+        record_bytes: &'a [u8],
+    ) -> Record<'a, '_> {
+        let Parts {
+            blocks,
+            origin,
+            toplevel_xid,
+            main_at,
+            main_len,
+        } = self.parts;
+        Record {
             lsn,
             end_lsn,
             header,
-            origin: None,
-            toplevel_xid: None,
-            main: &[],
+            origin,
+            toplevel_xid,
+            main: piece(record_bytes, main_at, main_len),
             bytes: record_bytes,
-            blocks: &[],
-        };
-        let count = if layout.since(Major::V9_5) {
-            decode_block_headers(layout, &mut record, &mut self.blocks)?
-        } else {
-            decode_backup_blocks(layout, &mut record, &mut self.blocks)?
-        };
-        record.blocks = self.blocks.get(..count).unwrap_or_default();
-        Ok(record)
+            blocks: self.blocks.get(..blocks).unwrap_or_default(),
+        }
     }
 }
 
@@ -558,21 +625,23 @@ fn backup_block_bits(version: &Version) -> &'static [u8] {
 /// `BkpBlock`s, up to 9.4.
 fn decode_backup_blocks(
     layout: Layout,
-    record: &mut Record<'_, '_>,
+    header: &RecordHeader,
+    record_bytes: &[u8],
+    parts: &mut Parts,
     blocks: &mut [BlockHeader; MAX_BLOCKS],
-) -> Result<usize, DecodeError> {
+) -> Result<(), DecodeError> {
     // 9.0-9.2 do not compare with the record's end until all blocks are passed.
     let overrun = if layout.since(Major::V9_3) {
         DecodeError::BackupBlockSize
     } else {
         DecodeError::TotalLength
     };
-    let mut c = Cursor::packed("BkpBlock", record.bytes);
-    let main_len = usize::try_from(record.header.xl_len).unwrap_or(usize::MAX);
-    let main = c
-        .skip(RecordHeader::size(layout.version))
-        .and_then(|()| c.bytes(main_len));
-    record.main = main.map_err(|_| {
+    let mut c = Cursor::packed("BkpBlock", record_bytes);
+    let header_size = RecordHeader::size(layout.version);
+    parts.main_at = offset(header_size);
+    parts.main_len = header.xl_len;
+    let main_len = usize::try_from(header.xl_len).unwrap_or(usize::MAX);
+    c.skip(header_size.saturating_add(main_len)).map_err(|_| {
         if layout.since(Major::V9_3) {
             DecodeError::RecordLength
         } else {
@@ -581,7 +650,7 @@ fn decode_backup_blocks(
     })?;
     let mut count = 0_usize;
     for (id, bit) in (0_u8..).zip(backup_block_bits(layout.version)) {
-        if record.header.xl_info & bit == 0 {
+        if header.xl_info & bit == 0 {
             continue;
         }
         let mut bkpb = Cursor::packed("BkpBlock", c.bytes(24).map_err(|_| overrun)?);
@@ -599,9 +668,11 @@ fn decode_backup_blocks(
             return Err(DecodeError::HoleSize);
         }
         let len = layout.blcksz.saturating_sub(u32::from(hole_length));
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let at = c.at();
-        c.skip(len).map_err(|_| overrun)?;
+        let at = offset(c.at());
+        c.skip(usize::try_from(len).unwrap_or(usize::MAX))
+            .map_err(|_| overrun)?;
+        // The largest page has 32768 bytes.
+        let len = u16::try_from(len).unwrap_or(u16::MAX);
         let block = BlockHeader {
             id,
             fork: ForkNumber::from_number(fork).ok_or(DecodeError::Fork(fork))?,
@@ -627,7 +698,8 @@ fn decode_backup_blocks(
     if !c.rest().is_empty() {
         return Err(DecodeError::TotalLength);
     }
-    Ok(count)
+    parts.blocks = count;
+    Ok(())
 }
 
 /// `fork_flags` of `XLogRecordBlockHeader`.
@@ -708,7 +780,7 @@ fn decode_image_header(
     }
     let image = ImageHeader {
         at: 0,
-        len: usize::from(bimg_len),
+        len: bimg_len,
         hole_offset,
         hole_length,
         compression,
@@ -720,14 +792,15 @@ fn decode_image_header(
 /// The headers of 9.5 and later (`xlogreader.c: DecodeXLogRecord`).
 fn decode_block_headers(
     layout: Layout,
-    record: &mut Record<'_, '_>,
+    record_bytes: &[u8],
+    parts: &mut Parts,
     blocks: &mut [BlockHeader; MAX_BLOCKS],
-) -> Result<usize, DecodeError> {
+) -> Result<(), DecodeError> {
     let short = |_| DecodeError::Length;
-    let mut c = Cursor::packed("XLogRecord", record.bytes);
+    let mut c = Cursor::packed("XLogRecord", record_bytes);
     c.skip(RecordHeader::size(layout.version)).map_err(short)?;
     let mut count = 0_usize;
-    let mut main_len = 0_usize;
+    let mut main_len = 0_u32;
     let mut datatotal = 0_usize;
     let mut last_id: Option<u8> = None;
     let mut last_locator: Option<RelFileLocator> = None;
@@ -735,18 +808,20 @@ fn decode_block_headers(
         let id = c.u8().map_err(short)?;
         match id {
             XLR_BLOCK_ID_DATA_SHORT => {
-                main_len = usize::from(c.u8().map_err(short)?);
-                datatotal = datatotal.saturating_add(main_len);
+                let len = c.u8().map_err(short)?;
+                main_len = len.into();
+                datatotal = datatotal.saturating_add(len.into());
                 break;
             }
             XLR_BLOCK_ID_DATA_LONG => {
-                main_len = usize::try_from(c.u32().map_err(short)?).unwrap_or(usize::MAX);
-                datatotal = datatotal.saturating_add(main_len);
+                main_len = c.u32().map_err(short)?;
+                let len = usize::try_from(main_len).unwrap_or(usize::MAX);
+                datatotal = datatotal.saturating_add(len);
                 break;
             }
-            XLR_BLOCK_ID_ORIGIN => record.origin = Some(c.u16().map_err(short)?),
+            XLR_BLOCK_ID_ORIGIN => parts.origin = Some(c.u16().map_err(short)?),
             XLR_BLOCK_ID_TOPLEVEL_XID if layout.since(Major::V14) => {
-                record.toplevel_xid = Some(TransactionId(c.u32().map_err(short)?));
+                parts.toplevel_xid = Some(TransactionId(c.u32().map_err(short)?));
             }
             0..=XLR_MAX_BLOCK_ID => {
                 if last_id.is_some_and(|last| id <= last) {
@@ -785,7 +860,7 @@ fn decode_block_headers(
                     blkno,
                     image,
                     data_at: 0,
-                    data_len: usize::from(data_len),
+                    data_len,
                 };
                 // Rising numbers up to 32 always fit.
                 if let Some(slot) = blocks.get_mut(count) {
@@ -799,20 +874,19 @@ fn decode_block_headers(
     if c.rest().len() != datatotal {
         return Err(DecodeError::Length);
     }
-    let mut at = c.at();
+    let mut at = offset(c.at());
     for block in blocks.iter_mut().take(count) {
         if let Some(image) = &mut block.image {
             image.at = at;
-            at = at.saturating_add(image.len);
+            at = at.saturating_add(image.len.into());
         }
         block.data_at = at;
-        at = at.saturating_add(block.data_len);
+        at = at.saturating_add(block.data_len.into());
     }
-    record.main = record
-        .bytes
-        .get(at..at.saturating_add(main_len))
-        .unwrap_or_default();
-    Ok(count)
+    parts.main_at = at;
+    parts.main_len = main_len;
+    parts.blocks = count;
+    Ok(())
 }
 
 #[cfg(test)]
