@@ -10,7 +10,7 @@ use crate::cluster::xact::{Updater, XactCache, XactLog, XactStatus};
 use crate::cluster::{Cluster, counts_by_rmgr};
 use crate::finding::Findings;
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
-use crate::format::types::{MultiXactId, RelFileLocator, TransactionId, XLogRecPtr};
+use crate::format::types::{MultiXactId, Oid, RelFileLocator, TransactionId, XLogRecPtr};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
 use crate::recovery::reader::WalContext;
@@ -154,11 +154,20 @@ pub struct Examination<'a> {
 pub trait Names: Sync {
     /// `database.schema.table`, or the path of its file where the name is lost.
     fn name(&self, locator: RelFileLocator) -> RelationName;
+
+    /// Whether the catalogs that would name some files are known, and do not: the files of a
+    /// relation that was never committed, or is no more.
+    fn disowns(&self, locator: RelFileLocator) -> bool;
 }
 
 impl Names for Catalog {
     fn name(&self, locator: RelFileLocator) -> RelationName {
         Self::name(self, locator)
+    }
+
+    fn disowns(&self, locator: RelFileLocator) -> bool {
+        let own = (locator.db_oid, Oid::MIN)..=(locator.db_oid, Oid::MAX);
+        self.relation(locator).is_none() && self.relations.range(own).next().is_some()
     }
 }
 

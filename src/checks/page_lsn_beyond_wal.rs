@@ -65,8 +65,7 @@ pub fn run(view: &PageView<'_>, tally: &mut Tally) {
         .found_expected(lsn, format!("up to {end}"));
     // Files being built are written without waiting for their WAL (bulk_write.c, before 17
     // nbtsort.c and rewriteheap.c): one that no catalog row names was never committed.
-    let name = view.context.names.name(view.fork.locator);
-    if name.database.is_some() && name.name.is_none() {
+    if view.context.names.disowns(view.fork.locator) {
         finding = finding.severity(Severity::Note);
     }
     tally.push(finding.server_error(error));
