@@ -13,6 +13,7 @@ use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
 use crate::format::types::{MultiXactId, Oid, RelFileLocator, TransactionId, XLogRecPtr};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
+use crate::recovery::beyond::{Beyond, beyond};
 use crate::recovery::reader::WalContext;
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
@@ -134,6 +135,8 @@ pub struct Examination<'a> {
     pub recovery: Option<&'a DryRun>,
     /// The WAL that the next start does not need.
     pub survey: Option<&'a Survey>,
+    /// The WAL that it does not reach.
+    pub beyond: Option<&'a Beyond>,
     /// The SLRUs.
     pub xacts: Option<&'a XactLog<'a>>,
     /// The valid transactions and multixacts.
@@ -203,6 +206,12 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => None,
     };
 
+    let behind = match (&wal, &recovery, control) {
+        (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
+            what_follows(wal, run, control)
+        }
+        _ => None,
+    };
     let xacts = layout
         .filter(|_| options.only != Only::Wal)
         .map(|layout| XactLog::open(&evidence, &layout, plan));
@@ -288,6 +297,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         wal: wal.as_ref(),
         recovery: recovery.as_ref(),
         survey: survey.as_ref(),
+        beyond: behind.as_ref(),
         xacts: xacts.as_ref(),
         horizons,
         scan: scan_context.as_ref(),
@@ -339,6 +349,17 @@ impl Committed for Ends<'_> {
             Updater::None | Updater::Missing(..) | Updater::Invalid => None,
         }
     }
+}
+
+/// What valid WAL follows the place where the next start stops reading.
+fn what_follows(wal: &EvidenceWal<'_>, run: &DryRun, control: &ControlFile) -> Option<Beyond> {
+    let stop = run.stop.as_ref()?;
+    let context = WalContext {
+        layout: *wal.layout(),
+        system_identifier: Some(control.system_identifier),
+        timelines: run.timelines.clone(),
+    };
+    beyond(&context, wal, stop, run.timeline_of(stop.lsn))
 }
 
 /// Reads the catalogs as replay will leave them, so that relations have their names.
@@ -484,7 +505,7 @@ fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
             .as_ref()
             .zip(version)
             .and_then(|(stop, v)| stop.message(v)),
-        stop_kind: crate::checks::wal_record_damaged::stop_kind(examination, run),
+        stop_kind: crate::checks::wal_record_damaged::stop_kind(run, examination.beyond),
         records: run.records,
         redo_bytes: span.map_or(0, |(g, (from, to))| g.bytes_between(from, to)),
         redo_segments: span.map_or(0, |(g, (from, to))| {

@@ -7,7 +7,7 @@ use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, 
 use crate::format::version::Major;
 use crate::recovery::stop::{Stop, StopCause};
 use crate::report::units::{count, size, thousands};
-use crate::report::{RelationSummary, StopKind, WalSummary};
+use crate::report::{RelationName, RelationSummary, StopKind, WalSummary};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -75,6 +75,19 @@ pub struct Loss {
     pub first_commit: Option<TimestampTz>,
     /// Time of the last.
     pub last_commit: Option<TimestampTz>,
+    /// Relations that the lost records change, those with most records first.
+    pub relations: Vec<LostRecords>,
+}
+
+/// What is lost of one relation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LostRecords {
+    /// Its files.
+    pub locator: RelFileLocator,
+    /// Its name.
+    pub name: RelationName,
+    /// WAL records that change it.
+    pub records: u64,
 }
 
 /// The whole verdict.
@@ -240,13 +253,31 @@ fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
             )
         }
     };
+    let Some(beyond) = examination.beyond else {
+        return Vec::new();
+    };
+    let ledger = &beyond.ledger;
+    let mut relations: Vec<LostRecords> = ledger
+        .relations
+        .iter()
+        .map(|(locator, records)| LostRecords {
+            locator: *locator,
+            name: examination.names.name(*locator),
+            records: *records,
+        })
+        .collect();
+    relations.sort_by(|a, b| {
+        let names = || (&a.name, a.locator).cmp(&(&b.name, b.locator));
+        b.records.cmp(&a.records).then_with(names)
+    });
     vec![Loss {
         cause,
         from_lsn: run.end_of_wal,
-        to_lsn: None,
-        commits: 0,
-        first_commit: None,
-        last_commit: None,
+        to_lsn: beyond.end(),
+        commits: ledger.commits,
+        first_commit: ledger.first_commit,
+        last_commit: ledger.last_commit,
+        relations,
     }]
 }
 

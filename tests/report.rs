@@ -13,7 +13,7 @@ use pgautopsy::report::{
     ClusterSummary, Examined, NotExamined, RelationName, RelationSummary, Report, StopKind,
     WalSummary, json,
 };
-use pgautopsy::verdict::{Loss, Outcome, Startup, Status, Verdict};
+use pgautopsy::verdict::{Loss, LostRecords, Outcome, Startup, Status, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -367,6 +367,21 @@ fn disaster() -> Report {
                 commits: 812,
                 first_commit: Some(TimestampTz(0)),
                 last_commit: Some(TimestampTz(1_000_000)),
+                relations: vec![LostRecords {
+                    locator: RelFileLocator {
+                        spc_oid: 1663,
+                        db_oid: 16397,
+                        rel_number: 1_046_635,
+                    },
+                    name: RelationName {
+                        database: Some("common".to_owned()),
+                        schema: Some("public".to_owned()),
+                        name: Some(format!("ziplog{evil}")),
+                        kind: Some("table"),
+                        oid: Some(1_046_630),
+                    },
+                    records: 4012,
+                }],
             }],
             next_steps: (1..=11).map(|n| format!("Step {n}. {evil}")).collect(),
         },

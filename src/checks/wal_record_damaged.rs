@@ -1,15 +1,12 @@
 //! WAL breaks off although valid WAL follows.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, Location};
 use crate::finding::{Confidence, Severity};
-use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
-use crate::format::wal::{WalGeometry, WalPageHeader};
-use crate::recovery::reader::{Position, WalContext, WalReader, WalSource};
-use crate::recovery::source::EvidenceWal;
+use crate::finding::{Finding, Findings, Location};
+use crate::format::wal::WalGeometry;
+use crate::recovery::beyond::Beyond;
 use crate::recovery::start::DryRun;
 use crate::recovery::stop::StopCause;
-use crate::recovery::walk::normalize;
 use crate::report::StopKind;
 
 check! {
@@ -26,10 +23,12 @@ check! {
     /// ## How it is decided
     /// All checks of `xlogreader.c: ValidXLogRecord, XLogReaderValidatePageHeader` (up to 9.2
     /// `xlog.c: ReadRecord, RecordIsValid`) are done in the server's order. Past the first
-    /// failure the report searches for pages whose address fits their place and for records
-    /// whose CRC and back link (`xl_prev`) fit each other. Old content of a recycled file has
-    /// other addresses, and does not count. What the later WAL holds (commits, times,
-    /// relations) is the loss.
+    /// failure the rest of the page, every later page whose address fits its place, and every
+    /// later segment are searched for records whose CRC and back link (`xl_prev`) fit. Old
+    /// content of a recycled file has other addresses, and does not count. What the later WAL
+    /// holds (commits, times, relations) is the loss. Where nothing was written at the stop
+    /// and the later records are in the same segment it is a note only: a copy made of a
+    /// running server has such holes.
     ///
     /// ## What else may cause it
     /// A failing disk, controller or memory; a segment copied while it was being written; a
@@ -55,20 +54,30 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let (Some(run), Some(version)) = (examination.recovery, examination.cluster.version) else {
         return;
     };
-    let (Some(stop), Some(wal)) = (&run.stop, examination.wal) else { return };
-    if stop_kind(examination, run) != StopKind::Damage {
+    let (Some(stop), Some(wal), Some(beyond)) = (&run.stop, examination.wal, examination.beyond)
+    else {
         return;
-    }
+    };
+    let Some(first) = beyond.stretches.first() else { return };
+    let reason = stop.message(version).unwrap_or_default();
+    let (message, severity) = match stop_kind(run, Some(beyond)) {
+        StopKind::MissingSegment => return,
+        StopKind::Damage => {
+            let what = "valid WAL follows, which the server does not replay and does not mention";
+            (format!("{reason}; from {} on {what}", first.from), CHECK.severity)
+        }
+        StopKind::EndOfWal => {
+            let what = "as in a copy made of a running server without a backup's protection";
+            (format!("{reason}; from {} on valid WAL follows, {what}", first.from), Severity::Note)
+        }
+    };
     let geometry = WalGeometry::of(wal.layout());
     let path = wal.path(run.timeline_of(stop.lsn), geometry.segment_of(stop.lsn));
-    let reason = stop.message(version).unwrap_or_default();
-    let message = format!(
-        "{reason}; valid WAL follows, which the server does not replay and does not mention"
-    );
     let location = Location::file(&path)
         .at_lsn(stop.lsn)
         .at_byte(geometry.segment_offset(stop.lsn));
-    findings.push(Finding::new(&CHECK, location, message).confidence(Confidence::Likely));
+    let finding = Finding::new(&CHECK, location, message).severity(severity);
+    findings.push(finding.confidence(Confidence::Likely));
 }
 
 /// Breaks in WAL that the next start does not need.
@@ -91,71 +100,12 @@ pub fn run_survey(examination: &Examination<'_>, findings: &mut Findings) {
 
 /// What kind of end the WAL has.
 #[must_use]
-pub fn stop_kind(examination: &Examination<'_>, run: &DryRun) -> StopKind {
-    let (Some(stop), Some(wal)) = (&run.stop, examination.wal) else { return StopKind::EndOfWal };
-    let Some(control) = examination.cluster.sound_control() else { return StopKind::EndOfWal };
-    let context = WalContext {
-        layout: *wal.layout(),
-        system_identifier: Some(control.system_identifier),
-        timelines: run.timelines.clone(),
-    };
-    let geometry = WalGeometry::of(wal.layout());
-    let segno = geometry.segment_of(normalize(&context, stop.lsn));
-    let tli = run.timelines.target();
-    let later = wal
-        .segments()
-        .any(|(t, s, _)| t == tli && s > segno && begins_with_a_record(&context, wal, s));
-    match &stop.cause {
-        StopCause::MissingSegment { .. } if later => StopKind::MissingSegment,
-        StopCause::MissingSegment { .. } => StopKind::EndOfWal,
-        _ if later => StopKind::Damage,
-        // Where nothing was written yet, or only an earlier use of the file shows, writing
-        // ended; a copy of a running server may hold later pages all the same.
-        StopCause::ZeroLength
-        | StopCause::Length { found: 0, .. }
-        | StopCause::Magic { found: 0, .. }
-        | StopCause::PageAddress { .. } => StopKind::EndOfWal,
-        _ if record_in_later_page(&context, wal, tli, stop.lsn) => StopKind::Damage,
+pub fn stop_kind(run: &DryRun, beyond: Option<&Beyond>) -> StopKind {
+    match (&run.stop, beyond) {
+        (Some(stop), Some(beyond)) if !beyond.behind_hole => match stop.cause {
+            StopCause::MissingSegment { .. } => StopKind::MissingSegment,
+            _ => StopKind::Damage,
+        },
         _ => StopKind::EndOfWal,
     }
-}
-
-/// Whether the first record that starts in a segment is a valid one.
-fn begins_with_a_record(context: &WalContext, wal: &EvidenceWal<'_>, segno: XLogSegNo) -> bool {
-    let mut reader = WalReader::new(context, wal, Position::at(XLogRecPtr::INVALID));
-    match reader.find_first_in_segment(segno) {
-        Ok(Some(lsn)) => WalReader::new(context, wal, Position::at(lsn)).read().is_ok(),
-        Ok(None) | Err(_) => false,
-    }
-}
-
-/// Whether a later page of the segment begins with, or soon holds, a valid record.
-fn record_in_later_page(
-    context: &WalContext,
-    wal: &EvidenceWal<'_>,
-    tli: TimeLineID,
-    stop: XLogRecPtr,
-) -> bool {
-    let geometry = WalGeometry::of(&context.layout);
-    let segno = geometry.segment_of(stop);
-    let Some(file) = wal.open(tli, segno) else { return false };
-    let mut head = [0; 40];
-    let mut page = geometry.next_page(stop);
-    while geometry.segment_of(page) == segno {
-        let got = file.read_at(&mut head, geometry.segment_offset(page)).unwrap_or(0);
-        let header = WalPageHeader::parse(context.layout.version, &head[..got]);
-        if let Ok(header) = header
-            && context.layout.version.wal_magics.contains(&header.xlp_magic)
-            && header.xlp_pageaddr == page
-        {
-            let mut reader = WalReader::new(context, wal, Position::at(XLogRecPtr::INVALID));
-            if let Ok(Some(first)) = reader.find_first_from_page(page)
-                && WalReader::new(context, wal, Position::at(first)).read().is_ok()
-            {
-                return true;
-            }
-        }
-        page = geometry.next_page(page);
-    }
-    false
 }

@@ -49,7 +49,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let Some(run) = examination.recovery else { return };
     let Some(stop) = &run.stop else { return };
     let StopCause::MissingSegment { segment } = &stop.cause else { return };
-    if stop_kind(examination, run) != StopKind::MissingSegment {
+    if stop_kind(run, examination.beyond) != StopKind::MissingSegment {
         return;
     }
     let directory = examination.cluster.version.map_or("pg_wal", |version| version.wal_dir());

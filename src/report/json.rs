@@ -9,7 +9,7 @@ use super::{ClusterSummary, NotExamined, RelationSummary, Report, StopKind, WalS
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{FullTransactionId, RelFileLocator, XLogRecPtr};
 use crate::report::printer;
-use crate::verdict::{Loss, Outcome, Startup, Status, Verdict};
+use crate::verdict::{Loss, LostRecords, Outcome, Startup, Status, Verdict};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
@@ -149,6 +149,14 @@ struct StartupV1<'a> {
 }
 
 #[derive(Serialize)]
+struct LostRecordsV1 {
+    filenode: String,
+    database: Option<String>,
+    name: Option<String>,
+    records: u64,
+}
+
+#[derive(Serialize)]
 struct LossV1<'a> {
     cause: &'a str,
     from_lsn: Option<String>,
@@ -156,8 +164,7 @@ struct LossV1<'a> {
     commits: u64,
     first_commit: Option<String>,
     last_commit: Option<String>,
-    /// Which relations the lost records change is not established yet.
-    relations: Option<()>,
+    relations: Vec<LostRecordsV1>,
 }
 
 #[derive(Serialize)]
@@ -378,7 +385,23 @@ impl<'a> LossV1<'a> {
             commits: loss.commits,
             first_commit: loss.first_commit.and_then(rfc_3339),
             last_commit: loss.last_commit.and_then(rfc_3339),
-            relations: None,
+            relations: loss.relations.iter().map(LostRecordsV1::new).collect(),
+        }
+    }
+}
+
+impl LostRecordsV1 {
+    fn new(lost: &LostRecords) -> Self {
+        let RelFileLocator {
+            spc_oid,
+            db_oid,
+            rel_number,
+        } = lost.locator;
+        Self {
+            filenode: format!("{spc_oid}/{db_oid}/{rel_number}"),
+            database: lost.name.database.clone(),
+            name: lost.name.in_database(),
+            records: lost.records,
         }
     }
 }

@@ -146,7 +146,7 @@ pub struct WalSummary {
 }
 
 /// The names of a relation, read from the catalogs on disk.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct RelationName {
     /// Database; `None` for shared relations, and when `pg_database` does not tell.
     pub database: Option<String>,
@@ -207,9 +207,21 @@ impl RelationName {
     /// `database.schema.name`, as far as it is known.
     #[must_use]
     pub fn qualified(&self) -> Option<String> {
+        let name = self.in_database()?;
+        Some(match &self.database {
+            Some(database) => format!("{database}.{name}"),
+            None => name,
+        })
+    }
+
+    /// `schema.name`, as far as it is known.
+    #[must_use]
+    pub fn in_database(&self) -> Option<String> {
         let name = self.name.as_deref()?;
-        let parts = [self.database.as_deref(), self.schema.as_deref(), Some(name)];
-        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("."))
+        Some(match &self.schema {
+            Some(schema) => format!("{schema}.{name}"),
+            None => name.to_owned(),
+        })
     }
 }
 

@@ -4,10 +4,10 @@
 
 use super::printer::{Paint, Printer};
 use super::units::{block_ranges, count, plain_time, size, thousands};
-use super::{ClusterSummary, RelationSummary, Report, StopKind, WalSummary};
+use super::{ClusterSummary, RelationName, RelationSummary, Report, StopKind, WalSummary};
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{ForkNumber, RelFileLocator, TimestampTz, XLogRecPtr};
-use crate::verdict::{Loss, Outcome, Startup, Status};
+use crate::verdict::{Loss, LostRecords, Outcome, Startup, Status};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -162,6 +162,10 @@ impl<'a, W: io::Write> Text<'a, W> {
         for loss in &self.report.verdict.loss {
             self.line(&loss.cause)?;
             self.out.entry(4, 6, Paint::Plain, "", &extent(loss))?;
+            if !loss.relations.is_empty() {
+                let names = shorten(lost_records(loss), 4, ", ");
+                self.out.entry(4, 6, Paint::Plain, "records of ", &names)?;
+            }
         }
         Ok(())
     }
@@ -462,7 +466,7 @@ impl<'a, W: io::Write> Text<'a, W> {
             return Ok(());
         }
         let (mut tables, others): (Vec<_>, Vec<_>) =
-            whole.into_iter().partition(|r| is_user_table(r));
+            whole.into_iter().partition(|r| is_user_table(&r.name));
         tables.sort_by(|a, b| {
             Reverse(a.rows)
                 .cmp(&Reverse(b.rows))
@@ -687,6 +691,20 @@ fn extent(loss: &Loss) -> String {
     text
 }
 
+/// Tables before indexes and catalogs, which change with them.
+fn lost_records(loss: &Loss) -> Vec<String> {
+    let mut relations: Vec<&LostRecords> = loss.relations.iter().collect();
+    relations.sort_by_key(|lost| !is_user_table(&lost.name));
+    relations
+        .into_iter()
+        .map(|lost| {
+            let name = lost.name.qualified();
+            let name = name.unwrap_or_else(|| format!("file {}", lost.locator));
+            format!("{name} ({})", thousands(lost.records))
+        })
+        .collect()
+}
+
 fn extent_healed(groups: &Groups<'_>) -> String {
     let mut forks = BTreeMap::new();
     let mut files = BTreeSet::new();
@@ -835,11 +853,11 @@ fn holds_rows(relation: &RelationSummary) -> bool {
     relation.tuples + relation.rows + relation.unreadable_tuples > 0
 }
 
-fn is_user_table(relation: &RelationSummary) -> bool {
+fn is_user_table(relation: &RelationName) -> bool {
     let system = ["pg_catalog", "information_schema", "pg_toast"];
-    let schema = relation.name.schema.as_deref().unwrap_or("pg_catalog");
-    relation.name.name.is_some()
-        && matches!(relation.name.kind, Some("table" | "materialized view"))
+    let schema = relation.schema.as_deref().unwrap_or("pg_catalog");
+    relation.name.is_some()
+        && matches!(relation.kind, Some("table" | "materialized view"))
         && !system.contains(&schema)
 }
 

@@ -1,0 +1,322 @@
+//! What valid WAL follows the place where the server stops reading.
+//!
+//! To the server every place it cannot read past is the end of WAL (`xlogrecovery.c:
+//! ReadRecord`, up to 14 `xlog.c: ReadRecord`): it goes on from there, and what follows is
+//! lost without a word. Here each later page whose header fits its place is taken for a new
+//! start, and the records are counted that its CRCs and back links prove.
+
+use super::reader::{Position, WalContext, WalReader, WalSource};
+use super::source::EvidenceWal;
+use super::stop::{Stop, StopCause};
+use super::walk::{WalSink, normalize};
+use crate::format::page::is_zeroed;
+use crate::format::types::{RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr, XLogSegNo};
+use crate::format::version::Layout;
+use crate::format::wal::effects::{Effect, effects};
+use crate::format::wal::{Record, WalGeometry, WalPageHeader};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// What some records did, in numbers.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    layout: Layout,
+    /// Records.
+    pub records: u64,
+    /// Commit records.
+    pub commits: u64,
+    /// Time of the first commit.
+    pub first_commit: Option<TimestampTz>,
+    /// Time of the last commit.
+    pub last_commit: Option<TimestampTz>,
+    /// Records by the relation whose blocks they change.
+    pub relations: BTreeMap<RelFileLocator, u64>,
+    /// Relations of the record at hand, each once.
+    touched: Vec<RelFileLocator>,
+}
+
+impl Ledger {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            records: 0,
+            commits: 0,
+            first_commit: None,
+            last_commit: None,
+            relations: BTreeMap::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// Takes in what later records did.
+    pub fn absorb(&mut self, later: Self) {
+        self.records += later.records;
+        self.commits += later.commits;
+        self.first_commit = self.first_commit.or(later.first_commit);
+        self.last_commit = later.last_commit.or(self.last_commit);
+        for (locator, records) in later.relations {
+            *self.relations.entry(locator).or_default() += records;
+        }
+    }
+}
+
+impl WalSink for Ledger {
+    fn record(&mut self, record: &Record<'_, '_>) {
+        self.records += 1;
+        self.touched.clear();
+        effects(self.layout, record, &mut |effect| match effect {
+            Effect::Rebuilds { locator, .. } | Effect::Touches { locator, .. } => {
+                if !self.touched.contains(&locator) {
+                    self.touched.push(locator);
+                }
+            }
+            Effect::Commits(end) => {
+                self.commits += 1;
+                self.first_commit = self.first_commit.or(Some(end.xact_time));
+                self.last_commit = Some(end.xact_time);
+            }
+            _ => {}
+        });
+        for locator in &self.touched {
+            *self.relations.entry(*locator).or_default() += 1;
+        }
+    }
+}
+
+/// Records that follow each other without a break.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stretch {
+    /// Start of the first.
+    pub from: XLogRecPtr,
+    /// End of the last.
+    pub to: XLogRecPtr,
+}
+
+/// Valid WAL that the server does not reach.
+#[derive(Clone, Debug)]
+pub struct Beyond {
+    /// Where it is, in order; never empty.
+    pub stretches: Vec<Stretch>,
+    /// What its records did.
+    pub ledger: Ledger,
+    /// It starts in the segment of the stop, and nothing was written between: a hole as a copy
+    /// of a running server has, whose pages were read before and after they were written.
+    pub behind_hole: bool,
+}
+
+impl Beyond {
+    /// End of the last record.
+    #[must_use]
+    pub fn end(&self) -> Option<XLogRecPtr> {
+        self.stretches.last().map(|stretch| stretch.to)
+    }
+}
+
+/// Looks for valid WAL behind a stop on a timeline: in the rest of its segment, and in all
+/// later ones.
+#[must_use]
+pub fn beyond(
+    context: &WalContext,
+    wal: &EvidenceWal<'_>,
+    stop: &Stop,
+    tli: TimeLineID,
+) -> Option<Beyond> {
+    let geometry = WalGeometry::of(&context.layout);
+    let at = normalize(context, stop.lsn);
+    let first = geometry.segment_of(at);
+    let mut segments: Vec<XLogSegNo> = wal
+        .segments()
+        .filter(|(t, segno, _)| *t >= tli && context.timelines.contains(*t) && *segno >= first)
+        .map(|(_, segno, _)| segno)
+        .collect();
+    segments.sort_unstable();
+    segments.dedup();
+    let search = Search {
+        context,
+        wal,
+        geometry,
+        // Pages of an older timeline are what a new one began as a copy of
+        // (xlog.c: XLogFileCopy).
+        floor: Position {
+            next: at,
+            last: None,
+            latest_page: geometry.page_start(at),
+            latest_page_tli: tli,
+            file_tli: tli,
+        },
+    };
+    let found: Vec<(Vec<Stretch>, Ledger)> = segments
+        .into_par_iter()
+        .map(|segno| search.segment(segno, (segno == first).then_some(at)))
+        .collect();
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut ledger = Ledger::new(context.layout);
+    for (more, counted) in found {
+        for stretch in more {
+            match stretches.last_mut() {
+                Some(last) if normalize(context, last.to) == stretch.from => last.to = stretch.to,
+                _ => stretches.push(stretch),
+            }
+        }
+        ledger.absorb(counted);
+    }
+    let last = stretches.last()?;
+    let behind_hole = geometry.segment_of(XLogRecPtr(last.to.0.saturating_sub(1))) == first
+        && search.is_hole(stop, at);
+    Some(Beyond {
+        stretches,
+        ledger,
+        behind_hole,
+    })
+}
+
+struct Search<'a> {
+    context: &'a WalContext,
+    wal: &'a EvidenceWal<'a>,
+    geometry: WalGeometry,
+    floor: Position,
+}
+
+impl Search<'_> {
+    /// The records that start in a segment, behind the stop if that lies in it.
+    fn segment(&self, segno: XLogSegNo, stop: Option<XLogRecPtr>) -> (Vec<Stretch>, Ledger) {
+        let mut stretches = Vec::new();
+        let mut ledger = Ledger::new(self.context.layout);
+        let mut reader = WalReader::new(self.context, self.wal, self.floor);
+        let mut page = match stop {
+            Some(at) => {
+                let found = self.in_page(&mut reader, at, &mut ledger);
+                stretches.extend(found);
+                let read_to = found.map_or(at, |stretch| stretch.to.max(at));
+                // A record that ends with its page leaves the next one to be looked at.
+                if self.geometry.page_offset(read_to) == 0 {
+                    read_to
+                } else {
+                    self.geometry.next_page(read_to)
+                }
+            }
+            None if self.is_unused(segno) => return (stretches, ledger),
+            None => self.geometry.segment_start(segno),
+        };
+        while self.geometry.segment_of(page) == segno {
+            reader.seek(self.floor);
+            let first = match reader.find_first_from_page(page) {
+                Ok(Some(first)) => first,
+                // The rest of the segment is the middle of a record.
+                Ok(None) => break,
+                Err(_) => {
+                    let reached = reader.position().latest_page.max(page);
+                    page = self.geometry.next_page(reached);
+                    continue;
+                }
+            };
+            let found = self.read_on(&mut reader, first, &mut ledger);
+            stretches.extend(found);
+            page = self.geometry.next_page(reader.next().max(page));
+        }
+        (stretches, ledger)
+    }
+
+    /// Records behind a damaged one on the same page. They start at any multiple of 8, so
+    /// only one that names a predecessor no older than the damaged record counts.
+    fn in_page(
+        &self,
+        reader: &mut WalReader<'_>,
+        stop: XLogRecPtr,
+        ledger: &mut Ledger,
+    ) -> Option<Stretch> {
+        let end = self.geometry.next_page(stop);
+        let mut at = XLogRecPtr(stop.0.saturating_add(8));
+        while at < end {
+            reader.seek(Position {
+                next: at,
+                ..self.floor
+            });
+            let follows = reader
+                .read()
+                .is_ok_and(|record| record.lsn == at && record.header.xl_prev >= stop);
+            if follows {
+                return self.read_on(reader, at, ledger);
+            }
+            at = XLogRecPtr(at.0.saturating_add(8));
+        }
+        None
+    }
+
+    /// Reads from a record on to the first that cannot be read, or that starts in the next
+    /// segment.
+    fn read_on(
+        &self,
+        reader: &mut WalReader<'_>,
+        from: XLogRecPtr,
+        ledger: &mut Ledger,
+    ) -> Option<Stretch> {
+        let segno = self.geometry.segment_of(from);
+        reader.seek(Position {
+            next: from,
+            ..self.floor
+        });
+        let mut to = None;
+        while self
+            .geometry
+            .segment_of(normalize(self.context, reader.next()))
+            == segno
+        {
+            let Ok(record) = reader.read() else { break };
+            ledger.record(&record);
+            to = Some(record.end_lsn);
+        }
+        to.map(|to| Stretch { from, to })
+    }
+
+    /// Whether a segment was never written under its name: zeroed, or recycled.
+    fn is_unused(&self, segno: XLogSegNo) -> bool {
+        let start = self.geometry.segment_start(segno);
+        let mut head = [0; 40];
+        let Some(got) = self.read(start, &mut head) else {
+            return true;
+        };
+        let version = self.context.layout.version;
+        is_zeroed(&head[..got])
+            || WalPageHeader::parse(version, &head[..got]).is_ok_and(|header| {
+                version.wal_magics.contains(&header.xlp_magic) && header.xlp_pageaddr < start
+            })
+    }
+
+    /// Whether nothing was written at the stop, or only an earlier use of the file shows.
+    fn is_hole(&self, stop: &Stop, at: XLogRecPtr) -> bool {
+        match &stop.cause {
+            StopCause::PageAddress { found, place } => {
+                *found < place.lsn
+                    && self.geometry.segment_offset(*found)
+                        == self.geometry.segment_offset(place.lsn)
+            }
+            StopCause::ZeroLength
+            | StopCause::Length { found: 0, .. }
+            | StopCause::Magic { found: 0, .. } => {
+                let from = match &stop.cause {
+                    StopCause::Magic { place, .. } => place.lsn,
+                    _ => at,
+                };
+                let end = self.geometry.next_page(from);
+                let mut rest = vec![0; usize::try_from(end.0 - from.0).unwrap_or(0)];
+                self.read(from, &mut rest)
+                    .is_some_and(|got| is_zeroed(&rest[..got]))
+            }
+            _ => false,
+        }
+    }
+
+    fn read(&self, at: XLogRecPtr, into: &mut [u8]) -> Option<usize> {
+        let segno = self.geometry.segment_of(at);
+        let file = self
+            .context
+            .timelines
+            .for_segment(segno, self.floor.file_tli, &self.geometry)
+            .into_iter()
+            .find_map(|tli| self.wal.open(tli, segno))?;
+        file.read_at(into, self.geometry.segment_offset(at)).ok()
+    }
+}
