@@ -176,20 +176,40 @@ pub fn judge(
     } else {
         Status::NeedsRecovery
     };
+    let loss = loss(examination, wal);
     Verdict {
         status,
-        headline: headline(status, startup.as_ref(), relations),
-        loss: loss(examination, wal),
+        headline: headline(status, startup.as_ref(), &loss, relations),
         next_steps: next_steps(
             examination,
             status,
             startup.as_ref(),
+            &loss,
             findings,
             relations,
             wal,
         ),
+        loss,
         startup,
     }
+}
+
+/// The code of pages that are ahead of the WAL. They can be read; what is missing is the WAL.
+const AHEAD: &str = "page-lsn-beyond-wal";
+
+/// Relations of which something cannot be read.
+fn broken(relations: &[RelationSummary]) -> impl Iterator<Item = &RelationSummary> {
+    relations
+        .iter()
+        .filter(|relation| relation.damage.keys().any(|code| *code != AHEAD))
+}
+
+/// Relations with nothing worse than pages that are ahead of the WAL.
+fn ahead(relations: &[RelationSummary]) -> u64 {
+    relations
+        .iter()
+        .filter(|relation| relation.damage.keys().eq([&AHEAD]))
+        .count() as u64
 }
 
 fn startup(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Option<Startup> {
@@ -281,11 +301,12 @@ fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
     }]
 }
 
-fn headline(status: Status, startup: Option<&Startup>, relations: &[RelationSummary]) -> String {
-    let broken = relations
-        .iter()
-        .filter(|relation| !relation.damage.is_empty())
-        .count() as u64;
+fn headline(
+    status: Status,
+    startup: Option<&Startup>,
+    loss: &[Loss],
+    relations: &[RelationSummary],
+) -> String {
     let silent = startup.is_some_and(|startup| startup.silent_loss);
     match status {
         Status::Healthy => {
@@ -299,10 +320,19 @@ fn headline(status: Status, startup: Option<&Startup>, relations: &[RelationSumm
             None => "The server must not be started like this.".to_owned(),
         },
         Status::Damaged => {
-            let what = match broken {
-                0 => "Files that the server needs are damaged.".to_owned(),
-                1 => "1 relation cannot be read in full.".to_owned(),
-                n => format!("{} relations cannot be read in full.", thousands(n)),
+            let commits = loss.iter().map(|loss| loss.commits).sum();
+            let what = match (broken(relations).count() as u64, ahead(relations)) {
+                (1, _) => "1 relation cannot be read in full.".to_owned(),
+                (n, _) if n > 1 => format!("{} relations cannot be read in full.", thousands(n)),
+                _ if !loss.is_empty() => {
+                    let commits = count(commits, "commit");
+                    format!("The WAL breaks off, with {commits} behind the break.")
+                }
+                (_, n) if n > 0 => {
+                    let relations = count(n, "relation");
+                    format!("WAL is missing that pages of {relations} were written by.")
+                }
+                _ => "Files that the server needs are damaged.".to_owned(),
             };
             let start = if silent {
                 " The server starts, and says nothing of what it lost."
@@ -320,6 +350,7 @@ fn next_steps(
     examination: &Examination<'_>,
     status: Status,
     startup: Option<&Startup>,
+    loss: &[Loss],
     findings: &Findings,
     relations: &[RelationSummary],
     wal: Option<&WalSummary>,
@@ -402,30 +433,34 @@ fn next_steps(
                 .to_owned(),
         );
     }
-    let broken: Vec<String> = relations
-        .iter()
-        .filter(|relation| !relation.damage.is_empty())
-        .map(|relation| {
-            relation
-                .name
-                .qualified()
-                .unwrap_or_else(|| relation.path.clone())
-        })
-        .collect();
+    let ahead = ahead(relations);
+    if ahead > 0 {
+        let relations = count(ahead, "relation");
+        steps.push(format!(
+            "Mind that pages of {relations} are ahead of the WAL there is: with the missing WAL \
+             they agree again. Without it tables and indexes contradict each other, and rows of \
+             unfinished transactions may show; then dump the copy, load it into a new cluster, and \
+             check constraints there.  (pgautopsy explain {AHEAD})"
+        ));
+    }
+    let broken: Vec<&RelationSummary> = broken(relations).collect();
     if !broken.is_empty() {
-        let indexes = relations
+        let indexes = broken
             .iter()
-            .filter(|relation| !relation.damage.is_empty())
             .all(|relation| relation.name.kind == Some("index"));
+        let name = |relation: &RelationSummary| {
+            let name = relation.name.qualified();
+            name.unwrap_or_else(|| relation.path.clone())
+        };
         let which = match &broken[..] {
-            [one] => one.clone(),
-            [one, two] => format!("{one} and {two}"),
-            [first, second, ..] => {
-                format!(
-                    "{first}, {second} and {} more",
-                    count(broken.len() as u64 - 2, "other")
-                )
-            }
+            [one] => name(one),
+            [one, two] => format!("{} and {}", name(one), name(two)),
+            [first, second, rest @ ..] => format!(
+                "{}, {} and {} more",
+                name(first),
+                name(second),
+                thousands(rest.len() as u64)
+            ),
             [] => String::new(),
         };
         steps.push(if indexes {
@@ -440,9 +475,14 @@ fn next_steps(
         });
     }
     steps.push(
-        "Find out what wrote there before the disk is used again: memory, controller, disk, a \
-         second mount, or a copying tool."
-            .to_owned(),
+        if broken.is_empty() && !loss.is_empty() {
+            "Find out what took the WAL before the disk is used again: disk, controller, memory, \
+             a cleaning script, or a copying tool."
+        } else {
+            "Find out what wrote there before the disk is used again: memory, controller, disk, a \
+             second mount, or a copying tool."
+        }
+        .to_owned(),
     );
     steps
 }
