@@ -555,6 +555,14 @@ pub fn wal_walk(data: &[u8]) {
     let begin = Position::at(geometry.skip_unused(first));
     let (records, position, stop) = wal::read_in_sequence(&context, &source, begin);
     let (parallel, end) = wal::read_in_parallel(&context, &source, begin);
+    // What differs is easier to see without the bytes.
+    let places = |seen: &[wal::Seen]| -> Vec<_> { seen.iter().map(|r| (r.lsn, r.end)).collect() };
+    assert_eq!(
+        places(&records),
+        places(&parallel),
+        "{stop:?} {:?}",
+        end.stop
+    );
     assert_eq!(records, parallel);
     assert_eq!(end.records, records.len() as u64);
     assert_eq!(end.position, position);

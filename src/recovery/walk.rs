@@ -96,6 +96,7 @@ pub fn walk<S: WalSink>(
                     continue;
                 }
                 let joins = found.start == Some(normalize(context, position.next))
+                    && found.first_prev.is_some()
                     && found.first_prev == position.last
                     && found.first_page_tli >= position.latest_page_tli
                     && found.first_file_tli >= position.file_tli;
@@ -176,7 +177,9 @@ fn read_piece<S: WalSink>(
         }
         match reader.read() {
             Ok(record) => {
-                if records == 0 {
+                // A record that was given up half-way names a predecessor, too, and only
+                // reading from the known position tells whether that is right.
+                if records == 0 && start == Some(record.lsn) {
                     first_prev = Some(record.header.xl_prev);
                 }
                 sink.record(&record);

@@ -5,6 +5,7 @@
 
 mod backup;
 mod crash;
+mod differential;
 mod log;
 mod oracle;
 mod replication;
@@ -66,6 +67,7 @@ scenarios! {
     base_backup: crate::backup::base_backup;
     tar_backup: crate::backup::tar_backup;
     control_equals_sql: crate::oracle::control_equals_sql;
+    damaged_start: crate::differential::damaged_start;
 }
 
 #[test]

@@ -396,6 +396,33 @@ impl Cluster {
         }
     }
 
+    /// Waits until the server accepts connections, or has ended: then it is gone, and this is false.
+    pub fn comes_up(&mut self, patience: Duration) -> bool {
+        let since = Instant::now();
+        loop {
+            if self.log().contains("ready to accept connections") {
+                return true;
+            }
+            if self
+                .postmaster
+                .as_mut()
+                .unwrap()
+                .try_wait()
+                .unwrap()
+                .is_some()
+            {
+                self.postmaster = None;
+                return false;
+            }
+            assert!(
+                since.elapsed() < patience,
+                "the server neither starts nor ends:\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.postmaster.as_ref().expect("no server is running").id()
     }
@@ -508,6 +535,17 @@ impl Cluster {
         let mut psql = self.psql();
         psql.args(["-v", "ON_ERROR_STOP=1", "-c", statement]);
         output(&mut psql).trim_end().to_owned()
+    }
+
+    /// What a statement returns, or what psql says of its failure.
+    pub fn try_sql(&self, statement: &str) -> String {
+        let output = self.psql().args(["-c", statement]).output().unwrap();
+        let text = if output.status.success() {
+            &output.stdout
+        } else {
+            &output.stderr
+        };
+        String::from_utf8_lossy(text).trim_end().to_owned()
     }
 
     /// Makes the tablespace `ts1`.

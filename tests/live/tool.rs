@@ -107,6 +107,16 @@ impl Report {
 
     /// The start that was predicted is the one the server made.
     pub fn expect_startup(&self, real: &Startup) {
+        let differences = self.differences(real);
+        assert!(differences.is_empty(), "{differences}");
+        // From 12 on the server says this after archive recovery only; the report may still know it.
+        if let Some(time) = real.last_completed_transaction {
+            self.expect_last_completed_transaction(Some(time));
+        }
+    }
+
+    /// Where the start that was predicted differs from the one the server made, a line each.
+    pub fn differences(&self, real: &Startup) -> String {
         let mut differences = String::new();
         let mut compare = |what: &str, predicted: Option<&str>, real: Option<&str>| {
             if predicted != real {
@@ -146,11 +156,7 @@ impl Report {
             );
             compare("wal.end_lsn", self.text("wal.end_lsn"), Some(end));
         }
-        // From 12 on the server says this after archive recovery only; the report may still know it.
-        assert!(differences.is_empty(), "{differences}");
-        if let Some(time) = real.last_completed_transaction {
-            self.expect_last_completed_transaction(Some(time));
-        }
+        differences
     }
 
     /// In microseconds since 1970.
