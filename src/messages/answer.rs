@@ -111,9 +111,9 @@ fn start(report: &Report, recognised: &Recognised, answer: &mut Answer) {
         && recognised.message.consequence == super::Consequence::EndOfWal
         && (first..end).contains(&lsn)
     {
-        answer
-            .lines
-            .push(format!("the WAL can be read beyond it now, up to {end}"));
+        answer.lines.push(format!(
+            "the WAL can be read beyond it now, up to {end}; what stood behind it then is not told"
+        ));
     }
 }
 
@@ -170,6 +170,14 @@ impl<'a> Objects<'a> {
             && self.segments.is_empty()
     }
 
+    /// Whether it names a file of the evidence; messages of a start have the whole path.
+    fn names(&self, path: &str) -> bool {
+        self.files.iter().any(|file| {
+            let folder = file.strip_suffix(path);
+            folder.is_some_and(|folder| folder.is_empty() || folder.ends_with('/'))
+        })
+    }
+
     fn matching<'f>(&self, key: &GroupKey, group: &'f Group) -> Vec<&'f Finding> {
         let kept = group.kept.iter();
         if self.is_empty() {
@@ -185,8 +193,7 @@ impl<'a> Objects<'a> {
                 || location
                     .block
                     .is_none_or(|block| self.blocks.contains(&block));
-            of_relation && at_block
-                || self.files.contains(&&*location.path)
+            (of_relation || self.names(&location.path)) && at_block
                 || self.lsns.iter().any(|lsn| location.lsn == Some(*lsn))
                 || self
                     .segments

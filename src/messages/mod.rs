@@ -169,8 +169,7 @@ struct Compiled {
     pattern: Pattern,
 }
 
-/// The patterns by their first byte, which all begin with a literal one save few; the most
-/// specific first.
+/// The patterns by the byte that they begin with; `None` for those that begin with a value.
 static PATTERNS: LazyLock<BTreeMap<Option<u8>, Vec<Compiled>>> = LazyLock::new(|| {
     let mut all: BTreeMap<Option<u8>, Vec<Compiled>> = BTreeMap::new();
     for message in MESSAGES {
@@ -182,9 +181,6 @@ static PATTERNS: LazyLock<BTreeMap<Option<u8>, Vec<Compiled>>> = LazyLock::new(|
                 pattern,
             });
         }
-    }
-    for patterns in all.values_mut() {
-        patterns.sort_by_key(|c| std::cmp::Reverse(c.pattern.literal_len()));
     }
     all
 });

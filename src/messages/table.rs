@@ -54,7 +54,12 @@ pub static MESSAGES: &[Message] = &[
     Message {
         id: "data-directory-invalid",
         wordings: &[
-            w("\"%s\" is not a valid data directory", &[File], 900, 1900),
+            w(
+                "\"%s\" is not a valid data directory",
+                &[Other("directory")],
+                900,
+                1900,
+            ),
             w("File \"%s\" is missing.", &[File], 900, 1900),
             w(
                 "File \"%s\" does not contain valid data.",
@@ -771,7 +776,7 @@ pub static MESSAGES: &[Message] = &[
         source: "xlogrecovery.c: rescanLatestTimeLine",
     },
     Message {
-        id: "history-file-invalid",
+        id: "history-file-garbled",
         wordings: &[
             w("syntax error in history file: %s", &[FOUND], 900, 1900),
             w("invalid data in history file: %s", &[FOUND], 900, 1900),
@@ -2020,8 +2025,9 @@ pub static MESSAGES: &[Message] = &[
                 1900,
             ),
             w(
-                "page verification failed, calculated checksum %u but expected %u%s",
-                &[FOUND, EXPECTED, Other("and")],
+                "page verification failed, calculated checksum %u but expected %u, buffer will be \
+                 zeroed",
+                &[FOUND, EXPECTED],
                 1900,
                 1900,
             ),

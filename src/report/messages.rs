@@ -157,6 +157,14 @@ fn footer<W: io::Write>(
         thousands(log.unknown)
     );
     out.entry(0, 2, Paint::Plain, "", &text)?;
+    let unread = report.map_or(0, |report| report.examined.not_examined.len() as u64);
+    if unread > 0 {
+        let text = format!(
+            "{} of the directory could not be examined",
+            count(unread, "part")
+        );
+        out.entry(0, 2, Paint::Plain, "", &text)?;
+    }
     if log
         .families
         .iter()
