@@ -125,7 +125,7 @@ struct Objects<'a> {
     locators: BTreeSet<RelFileLocator>,
     blocks: Vec<u32>,
     /// Transactions, multixacts, positions: looked for as words of what a finding says.
-    words: Vec<&'a str>,
+    words: Vec<String>,
     lsns: Vec<XLogRecPtr>,
     segments: Vec<&'a str>,
 }
@@ -154,8 +154,13 @@ impl<'a> Objects<'a> {
                         .extend(named.map(|relation| relation.locator));
                 }
                 Kind::Block => objects.blocks.extend(text.parse::<u32>().ok()),
-                Kind::Xid | Kind::MultiXact => objects.words.push(text),
-                Kind::Lsn => objects.lsns.extend(XLogRecPtr::parse(text)),
+                Kind::Xid | Kind::MultiXact => objects.words.push(text.to_owned()),
+                Kind::Lsn => {
+                    let lsn = XLogRecPtr::parse(text);
+                    objects.lsns.extend(lsn);
+                    // As findings print it, without the padding of 19.
+                    objects.words.extend(lsn.map(|lsn| lsn.to_string()));
+                }
                 Kind::Segment => objects.segments.push(text),
                 Kind::Other(_) => {}
             }
@@ -218,7 +223,7 @@ fn first_segment(path: &str) -> &str {
         .unwrap_or(path)
 }
 
-/// Whether a finding speaks of a number.
+/// Whether a finding speaks of a number or position.
 fn says(finding: &Finding, word: &str) -> bool {
     let texts = [
         Some(&finding.message),
@@ -226,7 +231,7 @@ fn says(finding: &Finding, word: &str) -> bool {
         finding.server_error.as_ref(),
     ];
     texts.into_iter().flatten().any(|text| {
-        text.split(|c: char| !c.is_alphanumeric())
+        text.split(|c: char| !c.is_alphanumeric() && c != '/')
             .any(|other| other == word)
     })
 }
