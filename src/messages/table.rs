@@ -606,9 +606,15 @@ pub static MESSAGES: &[Message] = &[
                 1900,
             ),
             w(
-                "Timeline ID parsed is %u, but expected %u.",
+                "Timeline ID parsed is %u, but expected %u",
                 &[FOUND, EXPECTED],
                 1100,
+                1100,
+            ),
+            w(
+                "Timeline ID parsed is %u, but expected %u.",
+                &[FOUND, EXPECTED],
+                1200,
                 1900,
             ),
         ],
@@ -660,7 +666,7 @@ pub static MESSAGES: &[Message] = &[
     Message {
         id: "wal-ends-too-early",
         wordings: &[
-            w("WAL ends before end of online backup", &[], 900, 1900),
+            w("WAL ends before end of online backup", &[], 901, 1900),
             w("WAL ends before consistent recovery point", &[], 900, 1900),
             w(
                 "requested recovery stop point is before consistent recovery point",
