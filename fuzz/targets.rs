@@ -35,6 +35,8 @@ use pgautopsy::format::wal::effects::effects;
 use pgautopsy::format::wal::record::{Decoder, RecordHeader, crc_of};
 use pgautopsy::format::wal::{WalGeometry, WalPageHeader, rmgr};
 use pgautopsy::format::{checksum, pglz, vm};
+use pgautopsy::messages::log::{read, read_pasted};
+use pgautopsy::messages::{nearest, recognise};
 use pgautopsy::pgdata::{Evidence, IoMode, classify, classify_wal};
 use pgautopsy::recovery::plan::{Counters, Plan};
 use pgautopsy::recovery::reader::{Position, WalContext};
@@ -42,7 +44,7 @@ use pgautopsy::recovery::timeline::Timelines;
 use pgautopsy::recovery::walk::WalSink;
 use pgautopsy::report::controldata::render_control;
 use pgautopsy::report::page::{PageContext, render_page};
-use pgautopsy::report::{json, text};
+use pgautopsy::report::{json, messages, text};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -60,6 +62,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("archive", archive),
     ("control", control),
+    ("message_log", message_log),
     ("page", page),
     ("replay", replay),
     ("small_file", small_file),
@@ -230,6 +233,41 @@ pub fn small_file(data: &[u8]) {
             let _ = pglz::decompress(input.0, &mut out);
         }
     }
+}
+
+/// Messages of the server, and logs with them.
+pub fn message_log(data: &[u8]) {
+    let log = read(data).expect("a slice is read");
+    let newlines = data.iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert!(log.lines <= newlines + 1);
+    let text = String::from_utf8_lossy(data);
+    for log in [&log, &read_pasted(&text)] {
+        let mut messages = log.unknown;
+        for family in &log.families {
+            assert!(!family.sightings.is_empty());
+            messages += family.more;
+            for sighting in &family.sightings {
+                let (first, last) = (sighting.first.line, sighting.last.line);
+                assert!(1 <= first && first <= last && last <= log.lines);
+                assert!(sighting.count > 1 || first == last);
+                messages += sighting.count;
+                let again = recognise(&sighting.recognised.text).expect("it was recognised");
+                assert!(sighting.recognised.values.starts_with(&again.values));
+            }
+        }
+        // One of each line, and a DETAIL that speaks for itself.
+        assert!(messages <= 2 * log.lines);
+        let mut out = Vec::new();
+        messages::write_log(&mut out, log, None, 80, false).expect("a Vec takes all");
+        assert!(!printable(out).is_empty());
+    }
+    if let Some(found) = recognise(&text) {
+        assert_eq!(found.values.len(), found.wording.values.len());
+        let mut out = Vec::new();
+        messages::write(&mut out, found.message, Some(&found), 80, false).expect("a Vec takes all");
+        printable(out);
+    }
+    let _ = nearest(&text);
 }
 
 /// The text files, and file names.

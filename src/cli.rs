@@ -9,9 +9,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pgautopsy::check::{self, IoMode, Only, Options, Progress};
 use pgautopsy::checks;
 use pgautopsy::finding::Severity;
+use pgautopsy::messages;
+use pgautopsy::report::messages::{self as report_messages, Finds};
 use pgautopsy::report::{explain, json, text};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -19,6 +23,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// The command could not run; clap's own status for bad arguments too.
 const CANNOT_RUN: u8 = 2;
+/// A log tells of damage, and no evidence confirms it.
+const UNCONFIRMED: u8 = 3;
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -37,7 +43,9 @@ Examples:
   For a script: exit status, and facts as JSON
       pgautopsy check --format json --no-progress pgdata | jq .verdict
   What does a code of the report mean?
-      pgautopsy explain page-checksum-mismatch";
+      pgautopsy explain page-checksum-mismatch
+  What does the server's log tell, and what is behind it?
+      pgautopsy explain --log server.log /var/lib/postgresql/15/main";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -86,11 +94,8 @@ enum Command {
         #[arg(long, value_name = "N")]
         block: u32,
     },
-    /// Say what a finding means, how it is decided, what else may cause it, what to do
-    Explain {
-        /// The code in the report, such as page-checksum-mismatch; without one, all are listed
-        code: Option<String>,
-    },
+    /// Say what a finding or a message of the server means, what decides its cause, what to do
+    Explain(Explain),
     /// Print a shell's completion script
     #[command(
         after_help = "Example:\n  pgautopsy completions bash > ~/.local/share/bash-completion/completions/pgautopsy"
@@ -143,6 +148,33 @@ struct Check {
     /// Show no progress, even on a terminal
     #[arg(long)]
     no_progress: bool,
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  pgautopsy explain page-checksum-mismatch
+  pgautopsy explain \"ERROR:  could not access status of transaction 4294692688\"
+  pgautopsy explain --log /var/log/postgresql/postgresql-15-main.log
+  pgautopsy explain --log server.csv /var/lib/postgresql/15/main
+  journalctl -u postgresql | pgautopsy explain --log -
+
+Exit status:
+  0  it was explained; with --log: nothing known and serious is in the log
+  1  with --log and PGDATA: the directory is damaged as a message says
+  2  the command could not run: nothing is known of that, or no such file
+  3  with --log: serious messages, and no evidence that confirms them";
+
+#[derive(Args)]
+#[command(after_help = EXPLAIN_HELP)]
+struct Explain {
+    /// A code of the report, or a message of the server in quotation marks, as the log has it;
+    /// without one, all codes are listed. With --log: the data directory, or a tar of one
+    #[arg(value_name = "CODE|MESSAGE|PGDATA")]
+    what: Option<OsString>,
+    /// Look for known messages in a server log (stderr, csvlog or jsonlog; - is standard
+    /// input), and answer them from PGDATA if it is given
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy)]
@@ -250,7 +282,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(arguments) => run_check(arguments),
         Command::Control { path } => run_control(path),
         Command::Page { file, block } => run_page(file, *block),
-        Command::Explain { code } => run_explain(code.as_deref()),
+        Command::Explain(Explain { what, log: None }) => run_explain(what.as_deref()),
+        Command::Explain(Explain {
+            what,
+            log: Some(log),
+        }) => run_explain_log(log, what.as_deref().map(Path::new)),
         Command::Completions { shell } => run_completions(*shell),
         Command::Man { folder } => run_man(folder),
     };
@@ -312,26 +348,97 @@ fn run_page(file: &Path, block: u32) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn run_explain(code: Option<&str>) -> Result<u8, Failure> {
-    let Some(code) = code else {
+fn run_explain(what: Option<&OsStr>) -> Result<u8, Failure> {
+    let Some(what) = what.map(OsStr::to_string_lossy) else {
         print(|out| explain::write_list(out, width(), colour()))?;
         return Ok(0);
     };
-    let Some(check) = checks::by_code(code) else {
-        let near: Vec<&str> = explain::similar(code)
-            .iter()
-            .map(|check| check.code)
-            .collect();
-        let hint = match near[..] {
-            [] => "`pgautopsy explain` lists all codes".to_owned(),
-            _ => format!("did you mean {}?", near.join(", ")),
-        };
-        return Err(Failure::new(format!(
-            "no check has the code {code:?}; {hint}"
-        )));
-    };
-    print(|out| explain::write(out, check, width(), colour()))?;
+    if let Some(check) = checks::by_code(&what) {
+        print(|out| explain::write(out, check, width(), colour()))?;
+        return Ok(0);
+    }
+    if let Some(message) = messages::by_id(&what) {
+        print(|out| report_messages::write(out, message, None, width(), colour()))?;
+        return Ok(0);
+    }
+    let found = messages::log::read_pasted(&what);
+    if found.families.is_empty() {
+        return Err(unknown(&what));
+    }
+    print(|out| {
+        let sightings = found.families.iter().flat_map(|family| &family.sightings);
+        for (i, sighting) in sightings.enumerate() {
+            if i > 0 {
+                writeln!(out)?;
+            }
+            let recognised = &sighting.recognised;
+            let message = recognised.message;
+            report_messages::write(&mut *out, message, Some(recognised), width(), colour())?;
+        }
+        Ok(())
+    })?;
     Ok(0)
+}
+
+/// What was asked is neither a code nor a message.
+fn unknown(what: &str) -> Failure {
+    if what.trim().contains([' ', '\n']) {
+        let mut reason = format!("pgautopsy does not know the message {what:?}");
+        let near = messages::nearest(what);
+        if !near.is_empty() {
+            reason.push_str("; the nearest it knows:");
+        }
+        for wording in near {
+            reason.push_str("\n  ");
+            reason.push_str(wording.text);
+        }
+        return Failure(reason);
+    }
+    let near: Vec<&str> = explain::similar(what)
+        .iter()
+        .map(|check| check.code)
+        .collect();
+    let hint = match near[..] {
+        [] => "`pgautopsy explain` lists all codes".to_owned(),
+        _ => format!("did you mean {}?", near.join(", ")),
+    };
+    Failure(format!("no check has the code {what:?}; {hint}"))
+}
+
+/// Exits with 1 when damage is confirmed, with 3 when it is told of and not confirmed.
+fn run_explain_log(log: &Path, pgdata: Option<&Path>) -> Result<u8, Failure> {
+    let cannot_read = |error| Failure(format!("cannot read the log {}: {error}", log.display()));
+    let found = if log == Path::new("-") {
+        messages::log::read(io::stdin().lock())
+    } else {
+        let file = File::open(log).map_err(cannot_read)?;
+        messages::log::read(BufReader::with_capacity(1 << 18, file))
+    }
+    .map_err(cannot_read)?;
+    let report = match pgdata {
+        Some(path) => {
+            // A message may be about any of the findings, not about the first of each kind.
+            let options = Options {
+                max_findings: 10_000,
+                ..Options::default()
+            };
+            let bar = Bar::new(io::stderr().is_terminal());
+            let report = check::check(path, &options, &bar);
+            bar.clear();
+            Some(report.map_err(Failure::new)?)
+        }
+        None => None,
+    };
+    let mut finds = Finds::Nothing;
+    print(|out| {
+        finds = report_messages::write_log(out, &found, report.as_ref(), width(), colour())?;
+        Ok(())
+    })?;
+    Ok(match finds {
+        Finds::Nothing => 0,
+        Finds::Confirmed => 1,
+        Finds::Unconfirmed => UNCONFIRMED,
+    })
 }
 
 fn run_completions(shell: clap_complete::Shell) -> Result<u8, Failure> {

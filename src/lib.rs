@@ -27,6 +27,7 @@
 //! | [`checks`] | one fault per file: code, severity, explanation, remedy and the function, together |
 //! | [`finding`] | what a check says: how bad, how sure, where; and the bounded collection of it |
 //! | [`verdict`] | findings, plan and coverage -> what to tell the operator; pure |
+//! | [`messages`] | the server's own messages: what they mean, how a log is searched for them, what the evidence answers |
 //! | [`report`] | the finished report as data, and its printers: text, JSON, explanations |
 //! | [`mod@check`] | the order of it all, as one function |
 //! | `main`, `cli`, `show` | the command: arguments, progress, exit status, single files to print |
@@ -109,6 +110,7 @@ pub mod checks;
 pub mod cluster;
 pub mod finding;
 pub mod format;
+pub mod messages;
 pub mod pgdata;
 pub mod recovery;
 pub mod report;

@@ -1,6 +1,8 @@
 //! The command itself: what goes where, and the exit status.
 
 use pgautopsy::checks::CHECKS;
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 fn pgautopsy(arguments: &[&str]) -> Command {
@@ -29,6 +31,9 @@ fn what_cannot_run_says_so_on_stderr_and_exits_with_2() {
         &["control", "/nonexistent"],
         &["page", "/nonexistent", "--block", "0"],
         &["explain", "no-such-code-at-all"],
+        &["explain", "no message of any server"],
+        &["explain", "--log", "/nonexistent"],
+        &["explain", "--log", "Cargo.toml", "/nonexistent"],
     ] {
         let (status, stdout, stderr) = run(arguments);
         assert_eq!((status, stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -57,8 +62,70 @@ fn explain_tells_suggests_and_lists() {
 }
 
 #[test]
+fn explain_knows_messages_and_suggests_them() {
+    let message = "2012-05-01 10:00:00 UTC [123] ERROR:  could not access status of transaction 7";
+    let (status, stdout, stderr) = run(&["explain", message]);
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with("transaction-status-unreadable   could not access"));
+    assert!(stdout.contains("\n  transaction   7\n") && stdout.contains("\n  xmin-out-of-range "));
+    let (status, stdout, _) = run(&["explain", "transaction-status-unreadable"]);
+    assert_eq!(status, Some(0));
+    assert!(!stdout.contains("In this message"));
+
+    let (status, stdout, stderr) = run(&["explain", "can not access status of transaction 7"]);
+    assert_eq!((status, stdout.as_str()), (Some(2), ""));
+    assert!(
+        stderr.contains("\n  could not access status of transaction %u\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_status_of_explaining_a_log_tells_what_it_found() {
+    let incident = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/incident-2012.tar.zst");
+    let incident = incident.to_str().unwrap();
+    let bad = "ERROR:  invalid page header in block 30526 of relation base/16397/1046635\n";
+    let other = "ERROR:  invalid page header in block 1 of relation base/16397/1046635\n";
+    for (log, pgdata, wanted) in [
+        ("LOG:  redo starts at 0/3000020\n", None, 0),
+        ("", Some(incident), 0),
+        (bad, None, 3),
+        (other, Some(incident), 3),
+        (bad, Some(incident), 1),
+    ] {
+        let mut child = pgautopsy(&["explain", "--log", "-"])
+            .args(pgdata)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(log.as_bytes())
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(wanted), "{log}{stdout}");
+        assert_eq!(
+            stdout.contains("answered: "),
+            pgdata.is_some() && !log.is_empty(),
+            "{stdout}"
+        );
+        assert!(stdout.contains(" read, "), "{stdout}");
+    }
+}
+
+#[test]
 fn help_has_examples_and_the_exit_status() {
-    for arguments in [&["--help"][..], &["check", "--help"], &["check", "-h"]] {
+    for arguments in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["check", "-h"],
+        &["explain", "--help"],
+    ] {
         let (status, stdout, _) = run(arguments);
         assert_eq!(status, Some(0));
         assert!(stdout.contains("Examples:") && stdout.contains("Exit status:"));

@@ -2,19 +2,31 @@
 
 use pgautopsy::checks::{CHECKS, by_code};
 use pgautopsy::report::explain::{HEADINGS, checks_markdown};
+use pgautopsy::report::messages::messages_markdown;
 use std::path::Path;
 
-#[test]
-fn checks_document_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/checks.md");
+fn is_current(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs")
+        .join(name);
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, checks_markdown()).expect("docs/checks.md is written");
+        std::fs::write(&path, text).expect("the document is written");
     }
     let current = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        current == checks_markdown(),
-        "docs/checks.md is stale: BLESS=1 cargo test --test docs"
+        current == text,
+        "docs/{name} is stale: BLESS=1 cargo test --test docs"
     );
+}
+
+#[test]
+fn checks_document_is_current() {
+    is_current("checks.md", &checks_markdown());
+}
+
+#[test]
+fn messages_document_is_current() {
+    is_current("messages.md", &messages_markdown());
 }
 
 #[test]

@@ -52,7 +52,7 @@ macro_rules! replay {
         }
     )* };
 }
-replay! { archive, control, page, replay, small_file, text_file, tree, wal_record, wal_walk }
+replay! { archive, control, message_log, page, replay, small_file, text_file, tree, wal_record, wal_walk }
 
 #[test]
 fn every_target_is_fuzzed_and_replayed() {
@@ -128,6 +128,14 @@ fn make_seeds() {
         seeds.add("text_file", &[3, 4], name.as_bytes());
     }
     walk_seeds(&mut seeds);
+    let lines = include_str!("../testdata/messages/lines.txt").lines();
+    for line in lines.filter_map(|line| line.strip_prefix("+ ")) {
+        seeds.add("message_log", line.as_bytes(), b"");
+    }
+    for name in support::of_kind("crash") {
+        let log = support::truth(name, "recovery.log");
+        seeds.add("message_log", log.as_bytes(), b"");
+    }
     for choice in [0, 1] {
         seeds.add("tree", &[choice], b"");
         for op in 0_u8..16 {

@@ -84,7 +84,8 @@ pub fn write_list<W: io::Write>(out: W, width: usize, colour: bool) -> io::Resul
         0,
         Paint::Plain,
         "",
-        "`pgautopsy explain CODE` tells more about one.",
+        "`pgautopsy explain CODE` tells more about one; a message of the server in quotation marks \
+         is explained too.",
     )
 }
 
