@@ -14,6 +14,7 @@ use crate::format::types::{MultiXactId, Oid, RelFileLocator, TransactionId, XLog
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
 use crate::recovery::beyond::{Beyond, beyond};
+use crate::recovery::gate;
 use crate::recovery::reader::WalContext;
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
@@ -191,7 +192,9 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     });
     let recovery = match (control, layout, &wal) {
         (Some(control), Some(layout), Some(wal)) => {
-            Some(dry_run(&cluster, control, layout, request, wal))
+            let mut run = dry_run(&cluster, control, layout, request, wal);
+            gate::pass(&mut run, &evidence, &cluster, request);
+            Some(run)
         }
         _ => None,
     };
@@ -395,7 +398,11 @@ fn read_catalog(
 fn pin_small_files(evidence: &Evidence) {
     let small: Vec<_> = evidence
         .iter()
-        .filter(|(_, entry)| !matches!(entry.kind, FileKind::Relation(_) | FileKind::Other))
+        .filter(|(_, entry)| match entry.kind {
+            FileKind::Relation(_) => false,
+            FileKind::Other => gate::CONFIGURATION.contains(&&*entry.path),
+            _ => true,
+        })
         .map(|(id, _)| id)
         .collect();
     if let Err(error) = evidence.pin(&small) {
@@ -422,6 +429,11 @@ fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -
             has(FileKind::RecoverySignal) || has(FileKind::StandbySignal)
         } else {
             conf
+        },
+        standby: if since_12 {
+            has(FileKind::StandbySignal)
+        } else {
+            gate::asks_for_standby(evidence)
         },
         with_archives: !options.wal_archives.is_empty(),
         refused_recovery_conf: since_12 && conf,

@@ -3,8 +3,10 @@
 use crate::check::Examination;
 use crate::cluster::Fact;
 use crate::finding::{Findings, Place, Recovery, Severity};
+use crate::format::slru::Slru;
 use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
 use crate::format::version::Major;
+use crate::recovery::gate;
 use crate::recovery::stop::{Stop, StopCause};
 use crate::report::units::{count, size, thousands};
 use crate::report::{RelationName, RelationSummary, StopKind, WalSummary};
@@ -160,7 +162,12 @@ pub fn judge(
     relations: &[RelationSummary],
     wal: Option<&WalSummary>,
 ) -> Verdict {
-    let startup = startup(examination, wal);
+    let mut startup = startup(examination, wal);
+    if let Some(startup) = &mut startup
+        && startup.outcome != Outcome::Fails
+    {
+        startup.silent_loss |= loses_in_silence(examination, findings);
+    }
     let outcome = startup.as_ref().map(|startup| startup.outcome);
     let lasting = |severity| {
         findings
@@ -194,6 +201,27 @@ pub fn judge(
     }
 }
 
+/// Whether committed rows vanish although the WAL is whole as far as it goes: the WAL of some
+/// pages is gone, or redo makes the commit log anew with what it knows itself (`slru.c:
+/// SlruPhysicalReadPage`, "reading as zeroes").
+fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool {
+    let plan = examination.recovery.and_then(|run| run.plan.as_ref());
+    let made_anew = plan.zip(examination.cluster.layout).map(|(plan, layout)| {
+        let next = u64::from(plan.counters.next_xid.xid().0);
+        let place = Slru::Xact.locate(next, &layout);
+        Slru::Xact.segment_path(place.segno, &layout)
+    });
+    findings.groups().any(|(key, _)| {
+        let lasts = key.severity >= Severity::Damage && key.recovery != Recovery::Heals;
+        let lost = match (key.code, &key.place) {
+            (AHEAD, _) => true,
+            ("clog-segment-missing", Place::File(path)) => made_anew.as_deref() == Some(&**path),
+            _ => false,
+        };
+        lasts && lost
+    })
+}
+
 /// The code of pages that are ahead of the WAL. They can be read; what is missing is the WAL.
 const AHEAD: &str = "page-lsn-beyond-wal";
 
@@ -220,15 +248,8 @@ fn startup(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Option<St
             (Fact::Present(reading), Some(version)) => reading.refusal(version),
             _ => None,
         };
-        let message = refusal
-            .map(|r| format!("{}: {}", r.severity, r.message))
-            .or_else(|| {
-                let missing = matches!(cluster.control, Fact::Missing);
-                missing.then(|| {
-                    "PANIC: could not open file \"global/pg_control\": No such file or directory"
-                        .to_owned()
-                })
-            });
+        let message = gate::before_wal(examination.evidence, cluster)
+            .or(refusal.map(|r| format!("{}: {}", r.severity, r.message)));
         return Some(Startup {
             outcome: Outcome::Fails,
             message,

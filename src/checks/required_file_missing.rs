@@ -106,11 +106,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let applies = major.is_none_or(|m| required.since <= m && m <= required.until)
             && (major.is_some() || !required.directory);
         let present = if required.directory {
-            evidence.has_dir(required.path)
-                || evidence.files().iter().any(|f| {
-                    f.archive.is_none()
-                        && f.path.strip_prefix(required.path).is_some_and(|r| r.starts_with('/'))
-                })
+            evidence.holds(required.path)
         } else {
             evidence.by_path(required.path).is_some()
         };

@@ -11,7 +11,7 @@ use super::cursor::{Cursor, Malformed};
 use super::types::XLogRecPtr;
 
 /// `REPLICATION_STATE_MAGIC`
-const REPLICATION_STATE_MAGIC: u32 = 0x1257_DADE;
+pub const REPLICATION_STATE_MAGIC: u32 = 0x1257_DADE;
 
 /// The progress of all origins.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -17,7 +17,7 @@ use super::version::{Major, Version};
 use std::fmt;
 
 /// `SLOT_MAGIC`
-const SLOT_MAGIC: u32 = 0x0105_1CA1;
+pub const SLOT_MAGIC: u32 = 0x0105_1CA1;
 
 /// `ReplicationSlotPersistency`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -385,6 +385,23 @@ impl Evidence {
         self.dirs.contains(path)
     }
 
+    /// Whether there is a folder at a path below PGDATA, or something in it: archives need
+    /// not list folders.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
+        self.has_dir(path)
+            || self.files.iter().any(|file| {
+                let below = file.path.strip_prefix(path);
+                file.archive.is_none() && below.is_some_and(|rest| rest.starts_with('/'))
+            })
+    }
+
+    /// The data directory as it was named; for an archive, where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.roots.first().map_or(Path::new("."), PathBuf::as_path)
+    }
+
     /// The folders below PGDATA, sorted.
     pub fn dirs(&self) -> impl Iterator<Item = &str> {
         self.dirs.iter().map(String::as_str)

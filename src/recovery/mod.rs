@@ -6,10 +6,11 @@
 //! reader   records in order, as far as the server would read    stop  why not further
 //! walk     the reader on many segments at once   plan      what their records will do
 //! start    where it begins and what comes of it  survey    the WAL that no start needs
-//! beyond   the WAL that it does not reach
+//! beyond   the WAL that it does not reach        gate   what else stops it
 //! ```
 
 pub mod beyond;
+pub mod gate;
 pub mod plan;
 pub mod reader;
 pub mod source;

@@ -23,6 +23,8 @@ use crate::verdict::Outcome;
 pub struct RecoveryRequest {
     /// `recovery.signal`, `standby.signal`, or up to 11 `recovery.conf`.
     pub archive_recovery: bool,
+    /// `standby.signal`, or up to 11 `standby_mode` in `recovery.conf`.
+    pub standby: bool,
     /// WAL archives were named, so that a backup is to be judged with them.
     pub with_archives: bool,
     /// `recovery.conf` beside a server that refuses it (12 and later).

@@ -179,7 +179,7 @@ impl Stop {
             StopCause::MissingSegment { .. } => return None,
             StopCause::ShortRead { place, got, wanted } => {
                 let what = format!("could not read from {}", page(place));
-                if since(Major::V11) {
+                if since(Major::V12) {
                     format!("{what}: read {got} of {wanted}")
                 } else {
                     format!("{what}: Success")

@@ -14,7 +14,8 @@ pub struct Startup {
 }
 
 /// What a server may say between "redo starts at" and "redo done at" that is not the reason why it stopped.
-const PROGRESS: [&str; 25] = [
+const PROGRESS: [&str; 26] = [
+    "could not open directory",
     "crash recovery starts in timeline",
     "redo starts at",
     "redo in progress",
@@ -76,9 +77,19 @@ impl Startup {
                 startup.last_completed_transaction = Some(microseconds(time));
             } else if recovering
                 && startup.stop_reason.is_none()
+                && !said.ends_with("reading as zeroes")
                 && !PROGRESS.iter().any(|progress| said.starts_with(progress))
             {
-                startup.stop_reason = Some(said.to_owned());
+                // Up to 11 a short read is told with whatever error the last failed call had left.
+                startup.stop_reason = Some(match said.rsplit_once(": ") {
+                    Some((what, error))
+                        if what.starts_with("could not read from log segment")
+                            && !error.starts_with("read ") =>
+                    {
+                        format!("{what}: Success")
+                    }
+                    _ => said.to_owned(),
+                });
             }
         }
         startup

@@ -400,8 +400,14 @@ impl Cluster {
     pub fn comes_up(&mut self, patience: Duration) -> bool {
         let since = Instant::now();
         loop {
-            if self.log().contains("ready to accept connections") {
+            let log = self.log();
+            if log.contains("ready to accept connections") {
                 return true;
+            }
+            // It would try for ever.
+            if log.contains("all server processes terminated; reinitializing") {
+                self.kill();
+                return false;
             }
             if self
                 .postmaster
