@@ -6,8 +6,10 @@
 //! reader   records in order, as far as the server would read    stop  why not further
 //! walk     the reader on many segments at once   plan      what their records will do
 //! start    where it begins and what comes of it  survey    the WAL that no start needs
+//! dump     all records, past damage             verify    all segments of an archive
 //! ```
 
+pub mod dump;
 pub mod plan;
 pub mod reader;
 pub mod source;
@@ -15,4 +17,5 @@ pub mod start;
 pub mod stop;
 pub mod survey;
 pub mod timeline;
+pub mod verify;
 pub mod walk;

@@ -662,10 +662,24 @@ impl<'s> WalReader<'s> {
         &mut self,
         mut page: XLogRecPtr,
     ) -> Result<Option<XLogRecPtr>, StopCause> {
+        self.find_first_on_pages(&mut page)
+    }
+
+    /// The same; `page` becomes the last one looked at, so that the search can go on behind
+    /// it without looking at any page twice.
+    ///
+    /// # Errors
+    /// When that page is not what it should be.
+    pub fn find_first_on_pages(
+        &mut self,
+        at: &mut XLogRecPtr,
+    ) -> Result<Option<XLogRecPtr>, StopCause> {
         let version = self.pages.context.layout.version;
         let geometry = self.pages.geometry;
+        let mut page = *at;
         let segno = geometry.segment_of(page);
         while geometry.segment_of(page) == segno {
+            *at = page;
             self.pages.load(page)?;
             let header = self.pages.header;
             let header_size = u64::from(header.size);
