@@ -208,7 +208,8 @@ fn reuse_page(layout: Layout, c: &mut Cursor<'_>, out: &mut String) -> Result<()
     Ok(())
 }
 
-/// `xl_btree_metadata`, in the data of block 0.
+/// `xl_btree_metadata`, in the data of block 0. `pg_waldump` 11 reads the wrong bytes here
+/// and prints whatever stands in its memory; these are the right ones.
 fn meta_cleanup(
     layout: Layout,
     record: &Record<'_, '_>,
@@ -219,18 +220,12 @@ fn meta_cleanup(
     // version (12 and later), root, level, fastroot, fastlevel
     c.skip(if layout.since(Major::V12) { 20 } else { 16 })?;
     let oldest = c.u32()?;
-    let tuples = c.f64()?;
     if layout.since(Major::V16) {
-        put!(
-            out,
-            "last_cleanup_num_delpages: {oldest}, last_cleanup_num_heap_tuples: {tuples:.6}"
-        );
+        put!(out, "last_cleanup_num_delpages: {oldest}");
     } else if layout.since(Major::V14) {
-        put!(
-            out,
-            "last_cleanup_num_delpages {oldest}; last_cleanup_num_heap_tuples: {tuples:.6}"
-        );
+        put!(out, "last_cleanup_num_delpages {oldest}");
     } else {
+        let tuples = c.f64()?;
         put!(
             out,
             "oldest_btpo_xact {oldest}; last_cleanup_num_heap_tuples: {tuples:.6}"
