@@ -29,7 +29,7 @@
 //! | [`verdict`] | findings, plan and coverage -> what to tell the operator; pure |
 //! | [`report`] | the finished report as data, and its printers: text, JSON, explanations |
 //! | [`mod@check`] | the order of it all, as one function |
-//! | `main`, `cli`, `show` | the command: arguments, progress, exit status, single files to print |
+//! | `main`, `cli`, `show`, `wal` | the command: arguments, progress, exit status, single files and WAL to print |
 //!
 //! # Four rules
 //!

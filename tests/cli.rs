@@ -58,7 +58,13 @@ fn explain_tells_suggests_and_lists() {
 
 #[test]
 fn help_has_examples_and_the_exit_status() {
-    for arguments in [&["--help"][..], &["check", "--help"], &["check", "-h"]] {
+    for arguments in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["check", "-h"],
+        &["wal", "dump", "--help"],
+        &["wal", "verify", "--help"],
+    ] {
         let (status, stdout, _) = run(arguments);
         assert_eq!(status, Some(0));
         assert!(stdout.contains("Examples:") && stdout.contains("Exit status:"));

@@ -28,40 +28,58 @@ pub struct Finder<'a> {
     geometry: WalGeometry,
     segments: &'a [XLogSegNo],
     end: Option<XLogRecPtr>,
+    strict: bool,
 }
 
 impl<'a> Finder<'a> {
-    /// Looks into these segments, which rise, on pages that start before `end`.
+    /// Looks into these segments, which rise, on pages that start before `end`. `strict`
+    /// passes over those the server would refuse for their first page; the others need a
+    /// reader that ignores it.
     #[must_use]
-    pub fn new(geometry: WalGeometry, segments: &'a [XLogSegNo], end: Option<XLogRecPtr>) -> Self {
+    pub fn new(
+        geometry: WalGeometry,
+        segments: &'a [XLogSegNo],
+        end: Option<XLogRecPtr>,
+        strict: bool,
+    ) -> Self {
         Self {
             geometry,
             segments,
             end,
+            strict,
         }
     }
 
     /// The first record that starts on a page or a later one, and where it is to be read on.
     pub fn find(&self, reader: &mut WalReader<'_>, from: XLogRecPtr) -> Option<Position> {
-        let mut page = self.geometry.page_start(from);
+        let geometry = &self.geometry;
+        let mut page = geometry.page_start(from);
+        let mut entered = None;
+        reader.seek(Position::at(page));
         loop {
-            let segno = self.geometry.segment_of(page);
+            let segno = geometry.segment_of(page);
             let at = self.segments.partition_point(|there| *there < segno);
             let there = *self.segments.get(at)?;
             if there > segno {
-                page = self.geometry.segment_start(there);
+                page = geometry.segment_start(there);
             }
             if self.end.is_some_and(|end| page >= end) {
                 return None;
             }
-            reader.seek(Position::at(page));
+            if self.strict && entered != Some(there) {
+                entered = Some(there);
+                if reader.check_segment(there).is_err() {
+                    page = geometry.segment_start(there.saturating_add(1));
+                    continue;
+                }
+            }
             if let Ok(Some(lsn)) = reader.find_first_on_pages(&mut page) {
                 return Some(Position {
                     file_tli: reader.position().file_tli,
                     ..Position::at(lsn)
                 });
             }
-            page = self.geometry.next_page(page);
+            page = geometry.next_page(page);
         }
     }
 }
@@ -77,10 +95,11 @@ pub fn dump(
 ) {
     let (start, end) = range;
     let geometry = WalGeometry::of(&context.layout);
-    let finder = Finder::new(geometry, segments, end);
+    let finder = Finder::new(geometry, segments, end, false);
     let first = segments.first().map(|segno| geometry.segment_start(*segno));
     let Some(from) = start.or(first) else { return };
     let mut reader = WalReader::new(context, source, Position::at(from));
+    reader.ignore_first_pages();
     let mut next = finder.find(&mut reader, from);
     while let Some(position) = next {
         reader.seek(position);

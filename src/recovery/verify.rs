@@ -246,7 +246,7 @@ fn verify_run(
     };
     let start = geometry.segment_start(*first);
     let limit = geometry.segment_start(last + 1);
-    let finder = Finder::new(geometry, run, Some(limit));
+    let finder = Finder::new(geometry, run, Some(limit), true);
     let mut reader = WalReader::new(context, wal, Position::at(start));
     let mut next = finder.find(&mut reader, start);
     // A damaged first page is told by reading it as the server would.
