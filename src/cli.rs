@@ -3,12 +3,14 @@
 //! stdout carries the report alone; progress, logging and errors go to stderr.
 
 use crate::show::{Control, Page};
+use crate::wal::{Dump, Filter, Verified};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use pgautopsy::check::{self, IoMode, Only, Options, Progress};
 use pgautopsy::checks;
 use pgautopsy::finding::Severity;
+use pgautopsy::format::types::{RelFileLocator, XLogRecPtr};
 use pgautopsy::messages;
 use pgautopsy::report::messages::{self as report_messages, Finds};
 use pgautopsy::report::{explain, json, text};
@@ -55,6 +57,29 @@ Examples:
   pgautopsy check --database common --relation public.ziplog pgdata
   pgautopsy check --format json pgdata | jq .verdict";
 
+const DUMP_HELP: &str = "\
+Examples:
+  pgautopsy wal dump /var/lib/postgresql/15/main
+  pgautopsy wal dump /mnt/archive --start 16/B374D848 --limit 100
+  pgautopsy wal dump 0000000100000016000000B3 --rmgr Transaction
+  pgautopsy wal dump pgdata --relation 1663/16397/1046635 --format json | jq .desc
+
+Exit status:
+  0  printed, damaged WAL too
+  2  the command could not run: bad arguments, or no WAL";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  pgautopsy wal verify /mnt/archive
+  pgautopsy wal verify /var/lib/postgresql/15/main /mnt/archive --threads 2
+  pgautopsy wal verify --format json /mnt/archive | jq .timelines
+
+Exit status:
+  0  sound: every record can be read, without a gap
+  1  the WAL breaks off, segments are missing, of another cluster, or could not
+     be examined
+  2  the command could not run: bad arguments, or no WAL";
+
 /// Tells from the files of a crashed PostgreSQL data directory what is damaged, what the next
 /// start will do and lose, and what to do first
 ///
@@ -94,6 +119,9 @@ enum Command {
         #[arg(long, value_name = "N")]
         block: u32,
     },
+    /// Print or verify WAL
+    #[command(subcommand)]
+    Wal(Wal),
     /// Say what a finding or a message of the server means, what decides its cause, what to do
     Explain(Explain),
     /// Print a shell's completion script
@@ -110,6 +138,80 @@ enum Command {
         /// An existing folder
         folder: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+enum Wal {
+    /// Print records as pg_waldump of their version does, past damage to the end
+    ///
+    /// Where a record cannot be read, a line that begins with "#" says why in the server's
+    /// words, and printing goes on at the next record that can be found. The last such line
+    /// is the end of WAL. Times are in UTC.
+    Dump(WalDump),
+    /// Read all WAL of archives and data directories: what is good, missing, broken, foreign
+    Verify(WalVerify),
+}
+
+#[derive(Args)]
+#[command(after_help = DUMP_HELP)]
+struct WalDump {
+    /// A data directory or a tar of one, a folder of WAL segments, or one segment
+    #[arg(value_name = "PGDATA|DIR|SEGMENT")]
+    path: PathBuf,
+    /// Only records that start here or later, such as 16/B374D848
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    start: Option<XLogRecPtr>,
+    /// Only records that start before this
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    end: Option<XLogRecPtr>,
+    /// Only records of this resource manager, such as Heap2
+    #[arg(long, value_name = "NAME")]
+    rmgr: Option<String>,
+    /// Only records about this relation: tablespace, database, file number
+    #[arg(long, value_name = "T/D/R", value_parser = locator)]
+    relation: Option<RelFileLocator>,
+    /// Only records of this transaction
+    #[arg(long, value_name = "XID")]
+    xid: Option<u32>,
+    /// Stop after this many records
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// The timeline, and its ancestors up to where each was left [default: the newest]
+    #[arg(long, value_name = "TLI")]
+    timeline: Option<u32>,
+    /// How records are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&DUMP_FORMATS))]
+    format: Format,
+}
+
+#[derive(Args)]
+#[command(after_help = VERIFY_HELP)]
+struct WalVerify {
+    /// Folders of WAL segments, segments, data directories; they count as one set
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Threads that read [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+}
+
+fn lsn(text: &str) -> Result<XLogRecPtr, &'static str> {
+    XLogRecPtr::parse(text).ok_or("an LSN has the form 16/B374D848")
+}
+
+fn locator(text: &str) -> Result<RelFileLocator, &'static str> {
+    let mut numbers = text.splitn(3, '/').map(str::parse);
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(spc_oid)), Some(Ok(db_oid)), Some(Ok(rel_number))) => Ok(RelFileLocator {
+            spc_oid,
+            db_oid,
+            rel_number,
+        }),
+        _ => Err("a relation has the form 1663/16397/1046635"),
+    }
 }
 
 #[derive(Args)]
@@ -189,6 +291,10 @@ type Choice<T> = (&'static str, T, &'static str);
 const FORMATS: [Choice<Format>; 2] = [
     ("text", Format::Text, "for people"),
     ("json", Format::Json, "for programs: schema 1"),
+];
+const DUMP_FORMATS: [Choice<Format>; 2] = [
+    ("text", Format::Text, "the lines of pg_waldump"),
+    ("json", Format::Json, "for programs: one object a line"),
 ];
 const ONLY: [Choice<Only>; 3] = [
     ("all", Only::All, "every check"),
@@ -287,6 +393,8 @@ pub(crate) fn run() -> ExitCode {
             what,
             log: Some(log),
         }) => run_explain_log(log, what.as_deref().map(Path::new)),
+        Command::Wal(Wal::Dump(arguments)) => run_wal_dump(arguments),
+        Command::Wal(Wal::Verify(arguments)) => run_wal_verify(arguments),
         Command::Completions { shell } => run_completions(*shell),
         Command::Man { folder } => run_man(folder),
     };
@@ -346,6 +454,32 @@ fn run_page(file: &Path, block: u32) -> Result<u8, Failure> {
     let page = Page::load(file, block).map_err(Failure)?;
     print(|out| page.print(out))?;
     Ok(0)
+}
+
+fn run_wal_dump(arguments: &WalDump) -> Result<u8, Failure> {
+    let filter = Filter {
+        start: arguments.start,
+        end: arguments.end,
+        rmgr: arguments.rmgr.clone(),
+        relation: arguments.relation,
+        xid: arguments.xid,
+        limit: arguments.limit,
+        json: matches!(arguments.format, Format::Json),
+    };
+    let dump = Dump::load(&arguments.path, arguments.timeline, filter).map_err(Failure)?;
+    print(|out| dump.print(out))?;
+    Ok(0)
+}
+
+/// Exits with 1 when the WAL is not sound.
+fn run_wal_verify(arguments: &WalVerify) -> Result<u8, Failure> {
+    let threads = usize::from(arguments.threads.unwrap_or(0));
+    let verified = Verified::load(&arguments.paths, threads).map_err(Failure)?;
+    print(|out| match arguments.format {
+        Format::Text => verified.print_text(out, width(), colour()),
+        Format::Json => verified.print_json(out),
+    })?;
+    Ok(u8::from(!verified.is_sound()))
 }
 
 fn run_explain(what: Option<&OsStr>) -> Result<u8, Failure> {

@@ -30,7 +30,7 @@
 //! | [`messages`] | the server's own messages: what they mean, how a log is searched for them, what the evidence answers |
 //! | [`report`] | the finished report as data, and its printers: text, JSON, explanations |
 //! | [`mod@check`] | the order of it all, as one function |
-//! | `main`, `cli`, `show` | the command: arguments, progress, exit status, single files to print |
+//! | `main`, `cli`, `show`, `wal` | the command: arguments, progress, exit status, single files and WAL to print |
 //!
 //! # Four rules
 //!

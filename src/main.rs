@@ -2,6 +2,7 @@
 
 mod cli;
 mod show;
+mod wal;
 
 use std::process::ExitCode;
 

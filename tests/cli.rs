@@ -125,6 +125,8 @@ fn help_has_examples_and_the_exit_status() {
         &["check", "--help"],
         &["check", "-h"],
         &["explain", "--help"],
+        &["wal", "dump", "--help"],
+        &["wal", "verify", "--help"],
     ] {
         let (status, stdout, _) = run(arguments);
         assert_eq!(status, Some(0));

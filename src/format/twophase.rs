@@ -19,6 +19,8 @@ use super::cursor::{Cursor, Malformed};
 use super::types::{Oid, RelFileLocator, TimestampTz, TransactionId, XLogRecPtr};
 use super::version::{Major, Version};
 use super::wal::array::Element;
+use super::wal::inval::InvalMessage;
+use super::wal::xact::StatsItem;
 
 /// Resource manager of the record that ends the list (`TWOPHASE_RM_END_ID`).
 const TWOPHASE_RM_END_ID: u8 = 0;
@@ -61,6 +63,12 @@ pub struct TwoPhaseState {
     pub commit_rels: Vec<RelFileLocator>,
     /// Relations whose files are dropped at abort.
     pub abort_rels: Vec<RelFileLocator>,
+    /// Statistics that are dropped at commit, 15 and later.
+    pub commit_stats: Vec<StatsItem>,
+    /// Statistics that are dropped at abort, 15 and later.
+    pub abort_stats: Vec<StatsItem>,
+    /// Cache invalidations of the commit.
+    pub messages: Vec<InvalMessage>,
     /// The records, without the END.
     pub records: Vec<TwoPhaseRecord>,
     /// Bytes passed up to and with the END record.
@@ -127,11 +135,21 @@ impl TwoPhaseState {
             abort_rels.push(RelFileLocator::read(c)?);
             Ok(())
         })?;
-        // `xl_xact_stats_item`: kind, database, object, whose number 18 made 64 bits wide.
-        let item = if since(Major::V18) { 16 } else { 12 };
-        list(c, ncommitstats, |c| c.skip(item))?;
-        list(c, nabortstats, |c| c.skip(item))?;
-        list(c, ninvalmsgs, |c| c.skip(16))?; // `SharedInvalidationMessage`
+        let mut commit_stats = Vec::new();
+        list(c, ncommitstats, |c| {
+            commit_stats.push(StatsItem::read(version, c)?);
+            Ok(())
+        })?;
+        let mut abort_stats = Vec::new();
+        list(c, nabortstats, |c| {
+            abort_stats.push(StatsItem::read(version, c)?);
+            Ok(())
+        })?;
+        let mut messages = Vec::new();
+        list(c, ninvalmsgs, |c| {
+            messages.push(InvalMessage::read(c)?);
+            Ok(())
+        })?;
         let mut records = Vec::new();
         loop {
             c.align(8)?;
@@ -156,6 +174,9 @@ impl TwoPhaseState {
             subxacts,
             commit_rels,
             abort_rels,
+            commit_stats,
+            abort_stats,
+            messages,
             records,
             len: c.at(),
         })

@@ -243,6 +243,17 @@ impl ForkNumber {
         })
     }
 
+    /// The number WAL records hold.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Main => 0,
+            Self::Fsm => 1,
+            Self::Vm => 2,
+            Self::Init => 3,
+        }
+    }
+
     /// `main`, `fsm`, `vm`, `init`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -331,22 +331,53 @@ impl Evidence {
             dir::walk(archive, roots.len() - 1, Some(number), &mut listing);
         }
 
+        let mut evidence = Self::of_listing(listing, roots, io_mode);
+        evidence.archives = archives;
+        evidence.members = members;
+        evidence.pins = Mutex::new(pins);
+        Ok(evidence)
+    }
+
+    /// Opens WAL by itself: each path a folder of segments, or one segment. All files count
+    /// as those of WAL archives, in the order of the paths.
+    ///
+    /// # Errors
+    /// When there is nothing at one of the paths.
+    pub fn of_wal(paths: &[PathBuf], io_mode: IoMode) -> Result<Self, OpenError> {
+        let mut listing = Listing::default();
+        let mut roots = Vec::new();
+        for (number, path) in paths.iter().enumerate() {
+            let metadata = std::fs::metadata(path).map_err(|error| dir::not_there(path, error))?;
+            if metadata.is_dir() {
+                std::fs::read_dir(path).map_err(|error| OpenError::Io(path.clone(), error))?;
+                roots.push(path.clone());
+                dir::walk(path, number, Some(number), &mut listing);
+                continue;
+            }
+            let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
+            roots.push(path.parent().unwrap_or(Path::new("")).to_owned());
+            listing.file(name, metadata.len(), Some(number), Source::Root(number));
+        }
+        Ok(Self::of_listing(listing, roots, io_mode))
+    }
+
+    fn of_listing(mut listing: Listing, roots: Vec<PathBuf>, io_mode: IoMode) -> Self {
         listing.files.sort_by(|(a, _), (b, _)| {
             (a.archive, &a.path, &a.path_bytes).cmp(&(b.archive, &b.path, &b.path_bytes))
         });
         let (files, sources) = listing.files.into_iter().unzip();
-        Ok(Self {
+        Self {
             files,
             sources,
             dirs: listing.dirs,
             links: listing.links.into_iter().collect(),
             roots,
-            archives,
-            members,
+            archives: Vec::new(),
+            members: Vec::new(),
             io_mode,
-            pins: Mutex::new(pins),
+            pins: Mutex::default(),
             notes: Mutex::new(listing.notes),
-        })
+        }
     }
 
     /// Every file, those of the data directory first, sorted by path.

@@ -7,9 +7,11 @@
 //! walk     the reader on many segments at once   plan      what their records will do
 //! start    where it begins and what comes of it  survey    the WAL that no start needs
 //! beyond   the WAL that it does not reach        gate   what else stops it
+//! dump     all records, past damage             verify    all segments of an archive
 //! ```
 
 pub mod beyond;
+pub mod dump;
 pub mod gate;
 pub mod plan;
 pub mod reader;
@@ -18,4 +20,5 @@ pub mod start;
 pub mod stop;
 pub mod survey;
 pub mod timeline;
+pub mod verify;
 pub mod walk;

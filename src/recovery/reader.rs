@@ -95,6 +95,8 @@ struct Pages<'s> {
     latest_page_tli: TimeLineID,
     /// The timeline last found among those that are followed.
     known_tli: Option<TimeLineID>,
+    /// Whether a segment is refused for its first page whatever page is wanted.
+    first_page_counts: bool,
 }
 
 impl<'s> Pages<'s> {
@@ -153,7 +155,7 @@ impl<'s> Pages<'s> {
             self.open(segno)?;
             // The first page of a segment is checked whatever page is wanted.
             let start = self.geometry.segment_start(segno);
-            if start != page {
+            if start != page && self.first_page_counts {
                 self.fill(start)?;
                 self.check(start)?;
             }
@@ -351,6 +353,7 @@ impl<'s> WalReader<'s> {
                 latest_page: position.latest_page,
                 latest_page_tli: position.latest_page_tli,
                 known_tli: None,
+                first_page_counts: true,
             },
             assembled: Vec::new(),
             decoder: Decoder::default(),
@@ -361,6 +364,19 @@ impl<'s> WalReader<'s> {
             overwritten: None,
             in_contrecord: false,
         }
+    }
+
+    /// Reads segments on whose first page is damaged, too, which the server does not.
+    pub fn ignore_first_pages(&mut self) {
+        self.pages.first_page_counts = false;
+    }
+
+    /// Checks the first page of a segment, as the server does when it opens one.
+    ///
+    /// # Errors
+    /// When there is no such segment, or the page is not what it should be.
+    pub fn check_segment(&mut self, segno: XLogSegNo) -> Result<(), StopCause> {
+        self.pages.load(self.pages.geometry.segment_start(segno))
     }
 
     /// Goes on from another position, as a new reader would.
@@ -662,10 +678,24 @@ impl<'s> WalReader<'s> {
         &mut self,
         mut page: XLogRecPtr,
     ) -> Result<Option<XLogRecPtr>, StopCause> {
+        self.find_first_on_pages(&mut page)
+    }
+
+    /// The same; `page` becomes the last one looked at, so that the search can go on behind
+    /// it without looking at any page twice.
+    ///
+    /// # Errors
+    /// When that page is not what it should be.
+    pub fn find_first_on_pages(
+        &mut self,
+        at: &mut XLogRecPtr,
+    ) -> Result<Option<XLogRecPtr>, StopCause> {
         let version = self.pages.context.layout.version;
         let geometry = self.pages.geometry;
+        let mut page = *at;
         let segno = geometry.segment_of(page);
         while geometry.segment_of(page) == segno {
+            *at = page;
             self.pages.load(page)?;
             let header = self.pages.header;
             let header_size = u64::from(header.size);

@@ -48,6 +48,17 @@ impl Timelines {
         Self(entries)
     }
 
+    /// The same timelines, any of which may hold any segment.
+    #[must_use]
+    pub fn without_forks(self) -> Self {
+        let unknown = |entry: TimelineEntry| TimelineEntry {
+            begin: XLogRecPtr::INVALID,
+            end: None,
+            ..entry
+        };
+        Self(self.0.into_iter().map(unknown).collect())
+    }
+
     /// The timeline recovery is to end on.
     #[must_use]
     pub fn target(&self) -> TimeLineID {

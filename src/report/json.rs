@@ -28,7 +28,7 @@ pub fn write<W: io::Write>(mut out: W, report: &Report, min_severity: Severity) 
 }
 
 /// JSON itself demands escapes below U+0020 only; a terminal obeys other characters too.
-fn escape_unsafe(text: &str) -> String {
+pub(super) fn escape_unsafe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if c != '\n' && printer::is_unsafe(c) {

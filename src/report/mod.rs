@@ -8,6 +8,8 @@ pub mod page;
 mod printer;
 pub mod text;
 pub mod units;
+pub mod wal_dump;
+pub mod wal_verify;
 
 use crate::finding::Findings;
 use crate::format::types::{

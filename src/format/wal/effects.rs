@@ -434,7 +434,7 @@ fn of_xact<'a>(
             });
             return Ok(());
         }
-        XactOp::Assignment { .. } | XactOp::Invalidations | XactOp::Unknown(_) => return Ok(()),
+        XactOp::Assignment { .. } | XactOp::Invalidations(_) | XactOp::Unknown(_) => return Ok(()),
     };
     // xact.c: xact_redo_commit, xact_redo_abort
     advance(end.xid, end.subxacts.iter(), each);

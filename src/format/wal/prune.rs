@@ -67,6 +67,20 @@ pub struct FreezePlan {
     ntuples: u16,
 }
 
+impl FreezePlan {
+    /// What the headers become.
+    #[must_use]
+    pub fn header(&self) -> FrozenHeader {
+        self.header
+    }
+
+    /// Of how many tuples.
+    #[must_use]
+    pub fn ntuples(&self) -> u16 {
+        self.ntuples
+    }
+}
+
 impl Element for FreezePlan {
     const SIZE: usize = 12;
     fn read(c: &mut Cursor<'_>) -> Result<Self, Malformed> {

@@ -8,9 +8,11 @@
 //!                           | 16 latestCompletedXid:4 | 20 xid:4 ...
 //!                9.3 on:    0 xcnt:4 | 4 subxcnt:4 | 8 overflow | 12 nextXid:4
 //!                           | 16 oldestRunningXid:4 | 20 latestCompletedXid:4 | 24 xid:4 ...
+//! INVALIDATIONS  see `wal::inval`
 //! ```
 
 use super::array::{Array, Element};
+use super::inval::Invalidations;
 use super::record::Record;
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{Oid, TransactionId};
@@ -49,6 +51,8 @@ pub struct RunningXacts<'a> {
     pub oldest_running_xid: TransactionId,
     /// The newest that has ended.
     pub latest_completed_xid: TransactionId,
+    /// How many of `xids` are top-level transactions.
+    pub xcnt: usize,
     /// Those that run, then, from 9.3 on, their subtransactions.
     pub xids: Array<'a, TransactionId>,
 }
@@ -61,7 +65,7 @@ pub enum StandbyOp<'a> {
     /// Running transactions.
     RunningXacts(RunningXacts<'a>),
     /// Cache invalidation messages, 9.6 and later.
-    Invalidations,
+    Invalidations(Invalidations<'a>),
     /// A kind the version does not have.
     Unknown(u8),
 }
@@ -94,10 +98,12 @@ pub fn parse<'a>(layout: Layout, record: &Record<'a, '_>) -> Result<StandbyOp<'a
                 next_xid,
                 oldest_running_xid,
                 latest_completed_xid,
+                xcnt: usize::try_from(xcnt)
+                    .map_err(|_| c.malformed("negative number of transactions"))?,
                 xids: Array::take(&mut c, xcnt.saturating_add(subxcnt))?,
             })
         }
-        0x20 if layout.since(Major::V9_6) => StandbyOp::Invalidations,
+        0x20 if layout.since(Major::V9_6) => StandbyOp::Invalidations(Invalidations::read(&mut c)?),
         _ => StandbyOp::Unknown(info),
     })
 }

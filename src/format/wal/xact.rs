@@ -14,10 +14,11 @@
 //! ```
 
 use super::array::Array;
+use super::inval::{InvalMessage, Invalidations};
 use super::record::Record;
 use crate::format::cursor::{Cursor, Malformed};
 use crate::format::types::{Oid, RelFileLocator, TimestampTz, TransactionId, XLogRecPtr};
-use crate::format::version::{Layout, Major};
+use crate::format::version::{Layout, Major, Version};
 
 /// `xinfo` bits of 9.5 and later that announce parts.
 const XACT_XINFO_HAS_DBINFO: u32 = 0x001;
@@ -43,14 +44,74 @@ pub struct XactEnd<'a> {
     pub xid: TransactionId,
     /// The database, where recorded.
     pub db_oid: Option<Oid>,
+    /// Its tablespace, where recorded.
+    pub ts_oid: Option<Oid>,
     /// Subtransactions that end with it.
     pub subxacts: Array<'a, TransactionId>,
     /// Relations whose files redo removes.
     pub dropped: Array<'a, RelFileLocator>,
+    /// Statistics that redo removes, 15 and later.
+    pub dropped_stats: StatsItems<'a>,
+    /// Cache invalidations that standbys must follow; commits only.
+    pub messages: Array<'a, InvalMessage>,
     /// Identifier of the prepared transaction, 11 and later at `wal_level = logical`.
     pub gid: Option<&'a [u8]>,
     /// Where the replicated transaction came from: its LSN and time there.
     pub origin: Option<(XLogRecPtr, TimestampTz)>,
+}
+
+/// `xl_xact_stats_item`: statistics of an object that is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StatsItem {
+    /// The kind of statistics.
+    pub kind: i32,
+    /// Its database.
+    pub db_oid: Oid,
+    /// Its number: an OID, from 18 on 64 bits.
+    pub object: u64,
+}
+
+impl StatsItem {
+    /// Bytes of one in a record.
+    #[must_use]
+    pub fn size(version: &Version) -> usize {
+        if version.since(Major::V18) { 16 } else { 12 }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When the bytes end first.
+    pub fn read(version: &Version, c: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let kind = c.i32()?;
+        let db_oid = c.u32()?;
+        let low = u64::from(c.u32()?);
+        let high = if version.since(Major::V18) {
+            u64::from(c.u32()?)
+        } else {
+            0
+        };
+        Ok(Self {
+            kind,
+            db_oid,
+            object: high << 32 | low,
+        })
+    }
+}
+
+/// `xl_xact_stats_items`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StatsItems<'a>(&'a [u8]);
+
+impl<'a> StatsItems<'a> {
+    /// The items, as records of `version` hold them.
+    pub fn iter(&self, version: &'static Version) -> impl Iterator<Item = StatsItem> + use<'a> {
+        self.0
+            .chunks_exact(StatsItem::size(version))
+            .filter_map(|bytes| {
+                StatsItem::read(version, &mut Cursor::packed("xl_xact_stats_item", bytes)).ok()
+            })
+    }
 }
 
 /// What a record of the `Transaction` manager says.
@@ -74,7 +135,7 @@ pub enum XactOp<'a> {
         subxacts: Array<'a, TransactionId>,
     },
     /// `INVALIDATIONS`, 14 and later; for logical decoding only.
-    Invalidations,
+    Invalidations(Invalidations<'a>),
     /// A kind the version does not have.
     Unknown(u8),
 }
@@ -120,7 +181,10 @@ pub fn parse<'a>(layout: Layout, record: &Record<'a, '_>) -> Result<XactOp<'a>, 
                 subxacts: Array::take(&mut c, n.into())?,
             }
         }
-        0x60 if layout.since(Major::V14) => XactOp::Invalidations,
+        0x60 if layout.since(Major::V14) => {
+            let mut c = Cursor::new("invalidations record", main);
+            XactOp::Invalidations(Invalidations::of_messages(&mut c)?)
+        }
         0x60 if !modern && layout.since(Major::V9_2) => {
             let mut c = Cursor::new("compact commit record", main);
             let xact_time = TimestampTz(c.i64()?);
@@ -144,19 +208,20 @@ fn legacy_commit<'a>(xid: TransactionId, c: &mut Cursor<'a>) -> Result<XactEnd<'
     let nsubxacts = c.i32()?;
     let nmsgs = c.i32()?;
     let db = c.u32()?;
-    let _tablespace = c.u32()?;
+    let ts = c.u32()?;
     let dropped = Array::take(c, nrels.into())?;
     let subxacts = Array::take(c, nsubxacts.into())?;
-    skip_messages(c, nmsgs)?;
+    let messages = Array::take(c, nmsgs.into())?;
     Ok(XactEnd {
         xact_time,
         xinfo,
         xid,
         db_oid: Some(db),
+        ts_oid: Some(ts),
         subxacts,
         dropped,
-        gid: None,
-        origin: None,
+        messages,
+        ..XactEnd::default()
     })
 }
 
@@ -172,21 +237,6 @@ fn legacy_abort<'a>(xid: TransactionId, c: &mut Cursor<'a>) -> Result<XactEnd<'a
         subxacts: Array::take(c, nsubxacts.into())?,
         ..XactEnd::default()
     })
-}
-
-/// Bytes of a `SharedInvalidationMessage`.
-const MESSAGE_SIZE: i64 = 16;
-
-fn skip_messages(c: &mut Cursor<'_>, n: i32) -> Result<(), Malformed> {
-    skip_items(c, n, MESSAGE_SIZE)
-}
-
-fn skip_items(c: &mut Cursor<'_>, n: i32, size: i64) -> Result<(), Malformed> {
-    let len = i64::from(n).checked_mul(size);
-    match len.and_then(|len| usize::try_from(len).ok()) {
-        Some(len) => c.skip(len),
-        None => Err(c.malformed("impossible number of elements")),
-    }
 }
 
 /// `xl_xact_commit` and `xl_xact_abort` of 9.5 and later, whose parts are not aligned.
@@ -210,7 +260,7 @@ fn modern_end<'a>(
     // Aborts had neither database nor origin before 11.
     if has(XACT_XINFO_HAS_DBINFO) && (commit || layout.since(Major::V11)) {
         end.db_oid = Some(c.u32()?);
-        let _tablespace = c.u32()?;
+        end.ts_oid = Some(c.u32()?);
     }
     if has(XACT_XINFO_HAS_SUBXACTS) {
         let n = c.i32()?;
@@ -222,12 +272,15 @@ fn modern_end<'a>(
     }
     if has(XACT_XINFO_HAS_DROPPED_STATS) && layout.since(Major::V15) {
         let n = c.i32()?;
-        let size = if layout.since(Major::V18) { 16 } else { 12 };
-        skip_items(&mut c, n, size)?;
+        let len = usize::try_from(n)
+            .ok()
+            .and_then(|n| n.checked_mul(StatsItem::size(layout.version)))
+            .ok_or(c.malformed("impossible number of elements"))?;
+        end.dropped_stats = StatsItems(c.bytes(len)?);
     }
     if has(XACT_XINFO_HAS_INVALS) && commit {
         let n = c.i32()?;
-        skip_messages(&mut c, n)?;
+        end.messages = Array::take(&mut c, n.into())?;
     }
     if has(XACT_XINFO_HAS_TWOPHASE) {
         end.xid = TransactionId(c.u32()?);
