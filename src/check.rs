@@ -134,6 +134,8 @@ pub struct Examination<'a> {
     pub wal: Option<&'a EvidenceWal<'a>>,
     /// The dry run of the next start.
     pub recovery: Option<&'a DryRun>,
+    /// The message with which it ends all the same, for what is not the WAL's doing.
+    pub refusal: Option<&'a str>,
     /// The WAL that the next start does not need.
     pub survey: Option<&'a Survey>,
     /// The WAL that it does not reach.
@@ -192,12 +194,13 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     });
     let recovery = match (control, layout, &wal) {
         (Some(control), Some(layout), Some(wal)) => {
-            let mut run = dry_run(&cluster, control, layout, request, wal);
-            gate::pass(&mut run, &evidence, &cluster, request);
-            Some(run)
+            Some(dry_run(&cluster, control, layout, request, wal))
         }
         _ => None,
     };
+    let refusal = recovery
+        .as_ref()
+        .and_then(|run| gate::refusal(run, &evidence, &cluster, request));
     let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
     let survey = match (&wal, &recovery, control) {
         (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
@@ -299,6 +302,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         cluster: &cluster,
         wal: wal.as_ref(),
         recovery: recovery.as_ref(),
+        refusal: refusal.as_deref(),
         survey: survey.as_ref(),
         beyond: behind.as_ref(),
         xacts: xacts.as_ref(),

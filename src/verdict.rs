@@ -201,9 +201,8 @@ pub fn judge(
     }
 }
 
-/// Whether committed rows vanish although the WAL is whole as far as it goes: the WAL of some
-/// pages is gone, or redo makes the commit log anew with what it knows itself (`slru.c:
-/// SlruPhysicalReadPage`, "reading as zeroes").
+/// Whether committed rows vanish although the WAL is whole: redo makes a lost commit log anew
+/// with what it knows itself (`slru.c: SlruPhysicalReadPage`, "reading as zeroes").
 fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool {
     let plan = examination.recovery.and_then(|run| run.plan.as_ref());
     let made_anew = plan.zip(examination.cluster.layout).map(|(plan, layout)| {
@@ -213,11 +212,8 @@ fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool 
     });
     findings.groups().any(|(key, _)| {
         let lasts = key.severity >= Severity::Damage && key.recovery != Recovery::Heals;
-        let lost = match (key.code, &key.place) {
-            (AHEAD, _) => true,
-            ("clog-segment-missing", Place::File(path)) => made_anew.as_deref() == Some(&**path),
-            _ => false,
-        };
+        let lost = key.code == "clog-segment-missing"
+            && matches!(&key.place, Place::File(path) if made_anew.as_deref() == Some(&**path));
         lasts && lost
     })
 }
@@ -262,8 +258,15 @@ fn startup(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Option<St
         });
     };
     Some(Startup {
-        outcome: run.outcome,
-        message: run.failure.clone(),
+        outcome: if examination.refusal.is_some() {
+            Outcome::Fails
+        } else {
+            run.outcome
+        },
+        message: examination
+            .refusal
+            .map(str::to_owned)
+            .or_else(|| run.failure.clone()),
         redo_start: run.redo_start,
         redo_done: run.redo_done,
         end_of_wal: run.end_of_wal,

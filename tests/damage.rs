@@ -966,11 +966,12 @@ static SLRUS: &[Row] = &[
         "clog-segment-missing",
         "next XID in a segment that is not there",
         |d| {
+            // The server opens the page of the next transaction when it starts.
             d.set_next_xid(1_048_577);
             let path = d.clog(1);
             vec![
                 d.file("clog-segment-missing", &path)
-                    .severity(Severity::Abnormal),
+                    .severity(Severity::Fatal),
             ]
         },
     ),

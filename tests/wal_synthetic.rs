@@ -472,7 +472,7 @@ fn files_that_end_the_wal() {
                 .unwrap()
                 .truncate(8192 + 100);
         });
-        let expected = if major < Major::V11 {
+        let expected = if major < Major::V12 {
             format!("could not read from {}: Success", &place(major, PAGE)[3..])
         } else {
             format!(

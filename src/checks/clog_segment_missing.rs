@@ -72,11 +72,25 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let made = (first_page..first_page + SLRU_PAGES_PER_SEGMENT)
             .any(|page| xacts.replay_makes_clog_page(page));
         if live && !made && !named.contains(&segno) && !xacts.clog.has_segment(segno) {
-            let message = "is missing between the oldest and the next transaction; no row that \
-                           was looked at needs it";
             let location = Location::file(&path(segno, examination));
-            let finding = Finding::new(&CHECK, location, message).severity(Severity::Abnormal);
-            findings.push(finding);
+            // clog.c: TrimCLOG opens the page that the next transaction goes to.
+            let own = Slru::Xact.locate(next.into(), &layout).segno == segno;
+            let refusal = examination
+                .refusal
+                .filter(|text| own && text.contains("could not access status of transaction"));
+            findings.push(match refusal {
+                Some(text) => {
+                    let message = "is missing; the server does not start without it";
+                    Finding::new(&CHECK, location, message)
+                        .severity(Severity::Fatal)
+                        .server_error(text.to_owned())
+                }
+                None => {
+                    let message = "is missing between the oldest and the next transaction; no row \
+                                   that was looked at needs it";
+                    Finding::new(&CHECK, location, message).severity(Severity::Abnormal)
+                }
+            });
         }
     }
 }

@@ -67,10 +67,10 @@ impl WalSink for Ledger {
         self.records += 1;
         self.touched.clear();
         effects(self.layout, record, &mut |effect| match effect {
-            Effect::Rebuilds { locator, .. } | Effect::Touches { locator, .. } => {
-                if !self.touched.contains(&locator) {
-                    self.touched.push(locator);
-                }
+            Effect::Rebuilds { locator, .. } | Effect::Touches { locator, .. }
+                if !self.touched.contains(&locator) =>
+            {
+                self.touched.push(locator);
             }
             Effect::Commits(end) => {
                 self.commits += 1;

@@ -28,26 +28,27 @@ pub const CONFIGURATION: [&str; 4] = [
     "postmaster.pid",
 ];
 
-/// Turns a dry run into a failure where anything but the WAL stops the start.
-pub fn pass(run: &mut DryRun, evidence: &Evidence, cluster: &Cluster, request: RecoveryRequest) {
-    let Some(layout) = cluster.layout else { return };
+/// The message with which a start ends that the WAL alone would let through, or that ends
+/// before it comes to the WAL.
+#[must_use]
+pub fn refusal(
+    run: &DryRun,
+    evidence: &Evidence,
+    cluster: &Cluster,
+    request: RecoveryRequest,
+) -> Option<String> {
+    let layout = cluster.layout?;
     let gate = Gate {
         evidence,
         version: layout.version,
         layout,
     };
     let reached_redo = run.plan.is_some() || run.outcome == Outcome::Clean;
-    let failure = before_wal(evidence, cluster)
+    let ended = reached_redo && run.failure.is_none();
+    before_wal(evidence, cluster)
         .or_else(|| gate.before_checkpoint(cluster, request))
         .or_else(|| reached_redo.then(|| gate.before_redo(run)).flatten())
-        .or_else(|| {
-            let ended = reached_redo && run.failure.is_none();
-            ended.then(|| gate.behind_redo(run, cluster)).flatten()
-        });
-    if let Some(failure) = failure {
-        run.failure = Some(failure);
-        run.outcome = Outcome::Fails;
-    }
+        .or_else(|| ended.then(|| gate.behind_redo(run, cluster)).flatten())
 }
 
 /// What the server finds wrong before it reads `pg_control`.
@@ -241,7 +242,7 @@ impl Gate<'_> {
                 "pg_logical/snapshots",
                 "pg_logical/mappings",
             ];
-            if needed.iter().any(|path| lacks(&path)) {
+            if needed.iter().any(lacks) {
                 return Some("FATAL: checkpoint request failed".to_owned());
             }
         } else if crashed {
@@ -352,25 +353,23 @@ pub fn asks_for_standby(evidence: &Evidence) -> bool {
 
 /// The last value of a setting in a configuration file (`guc-file.l`).
 fn setting(text: &str, name: &str) -> Option<String> {
-    text.lines()
-        .filter_map(|line| {
-            let line = line.trim();
-            let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.')?;
-            let (key, rest) = line.split_at(end);
-            if !key.eq_ignore_ascii_case(name) {
-                return None;
-            }
-            let value = rest.trim_start().trim_start_matches('=').trim_start();
-            Some(match value.strip_prefix('\'') {
-                Some(quoted) => quoted.split('\'').next().unwrap_or_default().to_owned(),
-                None => value
-                    .split(|c: char| c == '#' || c.is_whitespace())
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned(),
-            })
+    text.lines().rev().find_map(|line| {
+        let line = line.trim();
+        let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.')?;
+        let (key, rest) = line.split_at(end);
+        if !key.eq_ignore_ascii_case(name) {
+            return None;
+        }
+        let value = rest.trim_start().trim_start_matches('=').trim_start();
+        Some(match value.strip_prefix('\'') {
+            Some(quoted) => quoted.split('\'').next().unwrap_or_default().to_owned(),
+            None => value
+                .split(|c: char| c == '#' || c.is_whitespace())
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         })
-        .last()
+    })
 }
 
 #[cfg(test)]
