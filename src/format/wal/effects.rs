@@ -740,6 +740,19 @@ mod tests {
     }
 
     #[test]
+    fn unlinking_an_internal_page_of_9_4_makes_its_leaf_anew() {
+        // dead 9, left 8, right 10, leaf 3 with 2 and 4 beside it, top parent 7, xact 700
+        let main = words(&[1663, 16386, 16438, 9, 8, 10, 3, 2, 4, 7, 700]);
+        let changes = of(Major::V9_4, RM_BTREE_ID, 0x80, &main);
+        let made = |blkno: u32| {
+            let block = format!("blkno: {blkno},");
+            let init = |change: &String| change.contains(&block) && change.starts_with("Rebuilds");
+            changes.iter().any(init)
+        };
+        assert!(made(9) && made(3) && !made(2) && !made(8), "{changes:?}");
+    }
+
+    #[test]
     fn databases_are_dropped_in_every_tablespace() {
         let one = ["DropsDatabase { db: 16400, ts: 1663 }".to_owned()];
         let two = [

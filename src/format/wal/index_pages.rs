@@ -12,8 +12,8 @@
 //!        NEWROOT           locator:12 | 12 root:4
 //!        DELETE_PAGE*      target as INSERT | 20 dead:4 | 24 left:4 | 28 right:4   (up to 9.3)
 //!        MARK_PAGE_HALFDEAD target as INSERT | 20 leaf:4                           (9.4)
-//!        UNLINK_PAGE*      locator:12 | 12 dead:4 | 16 left:4 | 20 right:4 | 24 xact:4
-//!                          | 28 leaf:4                                             (9.4)
+//!        UNLINK_PAGE*      locator:12 | 12 dead:4 | 16 left:4 | 20 right:4 | 24 leaf:4
+//!                          | 28 leafleft:4 | 32 leafright:4 | 36 top:4 | 40 xact:4 (9.4)
 //! Gin    all               locator:12 | 12 blkno:4
 //!        INSERT            16 flags:2 | 20 child hi:2 lo:2 (9.4)
 //!        SPLIT             12 left:4 | 16 root:4 | 20 right:4 | 34 isRootSplit
@@ -150,7 +150,7 @@ fn btree(
             sibling(f.block(16)?, page);
             sibling(f.block(20)?, page);
             page(dead, Change::Init);
-            let leaf = f.block(28)?;
+            let leaf = f.block(24)?;
             if leaf != dead {
                 page(leaf, Change::Init);
             }

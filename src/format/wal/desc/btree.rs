@@ -324,7 +324,7 @@ fn legacy_page_deletion(
         out.push_str("unlink_page: ");
         rel(c, out)?;
         let (dead, left, right) = (c.u32()?, c.u32()?, c.u32()?);
-        let (xact, leaf, leafleft, leafright, top) =
+        let (leaf, leafleft, leafright, top, xact) =
             (c.u32()?, c.u32()?, c.u32()?, c.u32()?, c.u32()?);
         put!(
             out,

@@ -54,6 +54,19 @@ fn an_insert_in_the_words_of_each_era() {
 }
 
 #[test]
+fn a_page_of_9_4_is_unlinked_in_the_order_of_its_record() {
+    let main: Vec<u8> = [1663_u32, 5, 16_384, 9, 8, 10, 3, 2, 4, 7, 700]
+        .iter()
+        .flat_map(|n| n.to_le_bytes())
+        .collect();
+    assert_eq!(
+        described(Major::V9_4, rmgr::RM_BTREE_ID, 0x80, &main, &[]),
+        "unlink_page: rel 1663/5/16384; dead 9; left 8; right 10; btpo_xact 700; leaf 3; leafleft 2; \
+         leafright 4; topparent 7"
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_said() {
     let of = |major, rmid, info, main: &[u8]| described(major, rmid, info, main, &[]);
     assert_eq!(
