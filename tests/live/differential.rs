@@ -4,11 +4,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::crash::{NO_CHECKPOINTS, busy_settings};
 use crate::log::Startup;
-use crate::server::{Cluster, Server, write_file};
+use crate::server::{Cluster, PATIENCE, Server, write_file};
 use crate::tool::{Report, check};
 use crate::workload::{Checkpoints, Load, Random, create_tables};
 
@@ -394,6 +394,18 @@ pub fn damaged_start(server: Server) {
     create_tables(&cluster);
     let load = Load::start(&cluster, random, Checkpoints::None);
     std::thread::sleep(Duration::from_millis(1500));
+    // A segment in the middle must have others, filled, on both sides.
+    let segment = if server.small_segments() { 1 } else { 16 };
+    let written = || {
+        let bytes =
+            cluster.sql("SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()");
+        bytes.parse::<u64>().unwrap() >> 20
+    };
+    let since = Instant::now();
+    while written() < 5 * segment {
+        assert!(since.elapsed() < PATIENCE, "only {} MB of WAL", written());
+        std::thread::sleep(Duration::from_millis(100));
+    }
     cluster.kill();
     drop(load);
     let mut clean = cluster.stand_in();
