@@ -108,7 +108,13 @@ impl Gate<'_> {
             && self.restores_nothing()
         {
             let what = "must specify restore_command when standby mode is not enabled";
-            return Some(if self.version.since(Major::V12) {
+            return Some(if self.version.since(Major::V17) {
+                // Names of settings are quoted from then on.
+                format!(
+                    "FATAL: {}",
+                    what.replace("restore_command", "\"restore_command\"")
+                )
+            } else if self.version.since(Major::V12) {
                 format!("FATAL: {what}")
             } else {
                 format!("FATAL: recovery command file \"recovery.conf\" {what}")
