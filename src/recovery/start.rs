@@ -371,12 +371,12 @@ fn inconsistent(
     let ended =
         plan.backup_ends.contains(&backup_start) || end_point.is_valid() && end >= end_point;
     if enforced && (backup_start.is_valid() || end_required) && !ended {
-        let what = if version.since(Major::V9_1) {
-            "end of online backup"
+        let text = if version.since(Major::V9_1) {
+            "FATAL: WAL ends before end of online backup"
         } else {
-            "consistent recovery point"
+            "FATAL: WAL ends before consistent recovery point"
         };
-        return Some(format!("FATAL: WAL ends before {what}"));
+        return Some(text.to_owned());
     }
     (archive && label.is_none() && end < control.min_recovery_point)
         .then(|| "FATAL: WAL ends before consistent recovery point".to_owned())
