@@ -7,6 +7,7 @@
 //! whether it is read in parallel or in one go.
 
 use pgautopsy::check::{CheckError, Options, check};
+use pgautopsy::cluster::names::NameHistory;
 use pgautopsy::cluster::replay::replay_blocks;
 use pgautopsy::finding::Severity;
 use pgautopsy::format::backup_label::{BackupLabel, parse_tablespace_map};
@@ -37,16 +38,22 @@ use pgautopsy::format::wal::{WalGeometry, WalPageHeader, rmgr};
 use pgautopsy::format::{checksum, pglz, vm};
 use pgautopsy::messages::log::{read, read_pasted};
 use pgautopsy::messages::{nearest, recognise};
-use pgautopsy::pgdata::{Evidence, IoMode, classify, classify_wal};
+use pgautopsy::pgdata::{Evidence, IoMode, classify, classify_archived, classify_wal};
+use pgautopsy::recovery::beyond::beyond;
+use pgautopsy::recovery::dump::{Met, dump};
+use pgautopsy::recovery::events::{Wanted, events};
 use pgautopsy::recovery::plan::{Counters, Plan};
 use pgautopsy::recovery::reader::{Position, WalContext};
+use pgautopsy::recovery::source::EvidenceWal;
 use pgautopsy::recovery::timeline::Timelines;
+use pgautopsy::recovery::verify::verify;
 use pgautopsy::recovery::walk::WalSink;
 use pgautopsy::report::controldata::render_control;
 use pgautopsy::report::page::{PageContext, render_page};
-use pgautopsy::report::{json, messages, text};
+use pgautopsy::report::{json, messages, text, wal_events, wal_verify};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +75,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("small_file", small_file),
     ("text_file", text_file),
     ("tree", tree),
+    ("wal_archive", wal_archive),
+    ("wal_events", wal_events),
     ("wal_record", wal_record),
     ("wal_walk", wal_walk),
 ];
@@ -191,13 +200,7 @@ pub fn small_file(data: &[u8]) {
         5 => {
             let entry = u64::from(input.u32()) << 32 | u64::from(input.u32());
             let page = input.0;
-            for slru in [
-                Slru::Xact,
-                Slru::Subtrans,
-                Slru::MultiXactOffset,
-                Slru::MultiXactMember,
-                Slru::CommitTs,
-            ] {
+            for slru in Slru::ALL {
                 let place = slru.locate(entry, &layout);
                 assert!(place.byte < layout.blcksz);
                 assert!(place.page_offset(&layout) < 32 * u64::from(layout.blcksz));
@@ -308,7 +311,7 @@ pub fn text_file(data: &[u8]) {
 
 fn file_name(layout: &Layout, name: &str) {
     let _ = classify(name);
-    let _ = classify_wal(name);
+    let _ = (classify_wal(name), classify_archived(name));
     if let Some(lsn) = XLogRecPtr::parse(name) {
         assert_eq!(XLogRecPtr::parse(&lsn.to_string()), Some(lsn));
     }
@@ -484,14 +487,26 @@ pub fn wal_record(data: &[u8]) {
     plan.absorb(piece);
 }
 
-/// WAL written by a script, then damaged: whatever it is, reading it in parallel gives the
-/// records, the end and the reason of reading it in one go.
-pub fn wal_walk(data: &[u8]) {
-    let mut input = Input(data);
+/// WAL written by a script, then damaged.
+struct Scripted {
+    context: WalContext,
+    source: wal::Segments,
+    /// Where to begin to read.
+    begin: XLogRecPtr,
+}
+
+/// Reads the script: sizes and place, then records, switches, torn records and timelines, and
+/// what happens to the files afterwards. Pages and segments are tiny, or as small as a server
+/// has them. `None` when no file is left.
+fn scripted(input: &mut Input<'_>, tiny: bool) -> Option<Scripted> {
     let version = input.version();
     let sizes = input.u8();
-    let page = 512 << (sizes & 1);
-    let segment = page << (2 + (sizes >> 1 & 3));
+    let (page, segment) = if tiny {
+        let page = 512 << (sizes & 1);
+        (page, page << (2 + (sizes >> 1 & 3)))
+    } else {
+        (1024 << (sizes & 1), 1 << 20)
+    };
     let layout = wal::layout(version, page, segment);
     let mut log = u64::from(sizes >> 4 & 1) << 32;
     if sizes & 0x80 != 0 {
@@ -540,7 +555,7 @@ pub fn wal_walk(data: &[u8]) {
     for (what, at, value) in raw {
         let files = source.files.len();
         if files == 0 {
-            return;
+            return None;
         }
         let key = *source
             .files
@@ -590,7 +605,24 @@ pub fn wal_walk(data: &[u8]) {
         let first = writer.records.first();
         first.map_or(XLogRecPtr(start), |record| record.lsn)
     };
-    let begin = Position::at(geometry.skip_unused(first));
+    Some(Scripted {
+        context,
+        source,
+        begin: geometry.skip_unused(first),
+    })
+}
+
+/// WAL of a script: whatever it is, reading it in parallel gives the records, the end and the
+/// reason of reading it in one go.
+pub fn wal_walk(data: &[u8]) {
+    let Some(scripted) = scripted(&mut Input(data), true) else {
+        return;
+    };
+    let Scripted {
+        context, source, ..
+    } = scripted;
+    let version = context.layout.version;
+    let begin = Position::at(scripted.begin);
     let (records, position, stop) = wal::read_in_sequence(&context, &source, begin);
     let (parallel, end) = wal::read_in_parallel(&context, &source, begin);
     // What differs is easier to see without the bytes.
@@ -611,6 +643,81 @@ pub fn wal_walk(data: &[u8]) {
     for pair in records.windows(2) {
         assert!(pair[0].lsn < pair[1].lsn && pair[0].end <= pair[1].lsn);
         assert_eq!(pair[1].prev, pair[0].lsn);
+    }
+}
+
+/// WAL of a script in files: its events, what lies beyond its first stop and its verification
+/// tell of the same records as reading it does, and print.
+pub fn wal_events(data: &[u8]) {
+    let mut input = Input(data);
+    let how = input.u8();
+    let Some(scripted) = scripted(&mut input, how & 7 != 7) else {
+        return;
+    };
+    let Scripted {
+        context, source, ..
+    } = scripted;
+    let layout = context.layout;
+    let geometry = WalGeometry::of(&layout);
+    let folder = folder();
+    for ((tli, segno), bytes) in &source.files {
+        let name = geometry.name(*tli, *segno).to_string();
+        std::fs::write(folder.path().join(name), bytes).expect("a file is written");
+    }
+    let evidence =
+        Evidence::of_wal(&[folder.path().to_owned()], IoMode::Pread).expect("a folder is read");
+    let wal = EvidenceWal::new(&evidence, &layout, false);
+    let begin = Position::at(scripted.begin);
+    let (_, _, stop) = wal::read_in_sequence(&context, &source, begin);
+
+    let segments = wal.followed(&context.timelines);
+    let mut met = 0;
+    let range = (None, None);
+    dump(&context, &wal, &segments, range, &mut |found| {
+        met += u64::from(matches!(found, Met::Record(_)));
+        ControlFlow::Continue(())
+    });
+    let wanted = Wanted {
+        start: None,
+        end: None,
+        since: None,
+        until: None,
+        threshold: u64::from(how >> 3),
+    };
+    let names = NameHistory::of_wal(layout);
+    let events = events(&context, &wal, &segments, names, wanted);
+    assert_eq!(events.records, met);
+    assert!(events.events.is_sorted_by_key(|event| event.lsn));
+    for event in &events.events {
+        assert_eq!(event.target.is_some(), event.act.is_destructive());
+    }
+    let mut text = Vec::new();
+    wal_events::write_text(&mut text, &events, None, 80, false).expect("memory is written");
+    printable(text);
+    let mut text = Vec::new();
+    wal_events::write_json(&mut text, &events, Some("it's")).expect("memory is written");
+    let text = printable(text);
+    serde_json::from_str::<serde_json::Value>(&text).expect("what is printed is JSON");
+
+    let tli = context.timelines.target();
+    if let Some(beyond) = beyond(&context, &wal, &stop, tli) {
+        assert!(
+            beyond
+                .stretches
+                .iter()
+                .all(|stretch| stretch.from < stretch.to)
+        );
+        assert!(beyond.ledger.records > 0);
+    }
+    if let Some(verification) = verify(&evidence, how & 8 != 0) {
+        let mut text = Vec::new();
+        wal_verify::write_text(&mut text, &verification, 80, false).expect("memory is written");
+        printable(text);
+        let good = verification.timelines.iter().flat_map(|wal| &wal.good);
+        assert!(
+            good.clone()
+                .all(|good| good.start < good.end && good.records > 0)
+        );
     }
 }
 
@@ -655,6 +762,55 @@ fn folder() -> tempfile::TempDir {
         tempfile::tempdir()
     }
     .expect("a temporary folder")
+}
+
+/// A file of a WAL archive that may be compressed in any way, by its name or without.
+pub fn wal_archive(data: &[u8]) {
+    const NAMES: [&str; 12] = [
+        "000000010000000000000001",
+        "000000010000000000000001.gz",
+        "000000010000000000000001.zst",
+        "000000010000000000000001.lz4",
+        "000000010000000000000001.bz2",
+        "000000010000000000000001.xz",
+        "000000010000000000000001.lzma",
+        "000000010000000000000001.br",
+        "000000010000000000000001.partial.gz",
+        "000000010000000000000001.bz2.partial",
+        "00000002.history.lzma",
+        "000000010000000000000001.00000028.backup.br",
+    ];
+    let mut input = Input(data);
+    let name = NAMES[usize::from(input.u8()) % NAMES.len()];
+    let folder = folder();
+    let path = folder.path().join(name);
+    std::fs::write(&path, input.0).expect("a file in it");
+    let evidence = Evidence::of_wal(&[path], IoMode::Pread).expect("it is there");
+    assert_eq!(evidence.files().len(), 1);
+    for (id, _) in evidence.iter() {
+        let mut head = [0; 64];
+        let got = evidence.head(id, &mut head);
+        match evidence.file(id) {
+            Ok(file) => {
+                assert_eq!(evidence.content_size(id).expect("its size"), file.len());
+                assert!(file.len() <= 1 << 30);
+                let whole = file.read_all(usize::MAX).expect("it can be read");
+                assert_eq!(whole.len() as u64, file.len());
+                if let Ok(got) = got {
+                    assert!(whole.starts_with(&head[..got]));
+                }
+            }
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                assert_eq!(evidence.not_examined().len(), 1);
+            }
+        }
+    }
+    if let Some(found) = verify(&evidence, false) {
+        let mut out = Vec::new();
+        wal_verify::write_text(&mut out, &found, 80, false).expect("a Vec takes all");
+        printable(out);
+    }
 }
 
 /// A tar, plain or compressed.

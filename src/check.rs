@@ -7,19 +7,22 @@
 use crate::checks::cluster_checks;
 use crate::cluster::catalog::{Catalog, CatalogProblem, CatalogRedo, Committed};
 use crate::cluster::xact::{Updater, XactCache, XactLog, XactStatus};
-use crate::cluster::{Cluster, counts_by_rmgr};
+use crate::cluster::{Cluster, Fact, counts_by_rmgr};
 use crate::finding::Findings;
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
-use crate::format::types::{MultiXactId, Oid, RelFileLocator, TransactionId, XLogRecPtr};
+use crate::format::types::{MultiXactId, RelFileLocator, TransactionId, XLogRecPtr};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
+use crate::recovery::availability::Availability;
 use crate::recovery::beyond::{Beyond, beyond};
+use crate::recovery::copies::{OtherCopy, other_copies};
 use crate::recovery::gate;
-use crate::recovery::reader::WalContext;
+use crate::recovery::reader::{Position, WalContext};
+use crate::recovery::settings::{Settings, TargetTimeline};
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, RecoveryRequest, dry_run};
 use crate::recovery::survey::{Survey, survey};
-use crate::report::{ClusterSummary, Examined, NotExamined, RelationName, Report, WalSummary};
+use crate::report::{ClusterSummary, Examined, NotExamined, Report, TimelineSummary, WalSummary};
 use crate::scan::forks::ForkFiles;
 use crate::scan::tally::Tally;
 use crate::scan::{Horizons, Replay, ScanContext, forks, scan};
@@ -130,16 +133,25 @@ pub struct Examination<'a> {
     pub evidence: &'a Evidence,
     /// The facts.
     pub cluster: &'a Cluster,
-    /// The WAL segments.
+    /// The WAL segments, those of archives among them whether the next start reads them or
+    /// not.
     pub wal: Option<&'a EvidenceWal<'a>>,
     /// The dry run of the next start.
     pub recovery: Option<&'a DryRun>,
     /// The message with which it ends all the same, for what is not the WAL's doing.
     pub refusal: Option<&'a str>,
+    /// The settings it reads.
+    pub settings: &'a Settings,
+    /// What is asked of it.
+    pub request: RecoveryRequest,
     /// The WAL that the next start does not need.
     pub survey: Option<&'a Survey>,
     /// The WAL that it does not reach.
     pub beyond: Option<&'a Beyond>,
+    /// Where the WAL is, by timeline.
+    pub availability: Option<&'a Availability>,
+    /// The files that hold what is missing where the WAL breaks off.
+    pub other_copies: &'a [OtherCopy],
     /// The SLRUs.
     pub xacts: Option<&'a XactLog<'a>>,
     /// The valid transactions and multixacts.
@@ -152,28 +164,17 @@ pub struct Examination<'a> {
     pub tally: Option<&'a Tally>,
     /// What of the catalogs could not be read.
     pub catalog_problems: &'a [CatalogProblem],
-    /// Names of relations.
-    pub names: &'a dyn Names,
+    /// The catalogs as replay leaves them: names of relations, and what there should be.
+    pub names: &'a Catalog,
+    /// What is to be looked at.
+    pub options: &'a Options,
 }
 
-/// Gives relations their names.
-pub trait Names: Sync {
-    /// `database.schema.table`, or the path of its file where the name is lost.
-    fn name(&self, locator: RelFileLocator) -> RelationName;
-
-    /// Whether the catalogs that would name some files are known, and do not: the files of a
-    /// relation that was never committed, or is no more.
-    fn disowns(&self, locator: RelFileLocator) -> bool;
-}
-
-impl Names for Catalog {
-    fn name(&self, locator: RelFileLocator) -> RelationName {
-        Self::name(self, locator)
-    }
-
-    fn disowns(&self, locator: RelFileLocator) -> bool {
-        let own = (locator.db_oid, Oid::MIN)..=(locator.db_oid, Oid::MAX);
-        self.relation(locator).is_none() && self.relations.range(own).next().is_some()
+impl Examination<'_> {
+    /// Whether `--database` and `--relation` leave a relation in.
+    #[must_use]
+    pub fn covers(&self, locator: RelFileLocator) -> bool {
+        is_wanted(self.options, self.names, locator)
     }
 }
 
@@ -187,12 +188,25 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let layout = cluster.layout;
 
     progress.phase("reading WAL", None);
-    let request = recovery_request(&evidence, &cluster, options);
+    let settings = Settings::read(&evidence, cluster.version);
+    let request = recovery_request(&evidence, &cluster, options, &settings);
+    let reads_archives = request.archive_recovery
+        || request.with_archives && !matches!(cluster.backup_label, Fact::Missing);
     let wal = layout.map(|layout| {
-        let archive_first = request.archive_recovery || request.with_archives;
-        EvidenceWal::new(&evidence, &layout, archive_first)
+        let wal = EvidenceWal::new(&evidence, &layout, reads_archives);
+        match control {
+            Some(control) => wal.of_cluster(control.system_identifier),
+            None => wal,
+        }
     });
-    let recovery = match (control, layout, &wal) {
+    // restore_command is asked in archive recovery alone (xlogarchive.c: RestoreArchivedFile).
+    let in_pg_wal = layout.filter(|_| !reads_archives).map(|layout| {
+        EvidenceWal::of(&evidence, &layout, false, |id| {
+            evidence.entry(id).archive.is_none()
+        })
+    });
+    let server_wal = in_pg_wal.as_ref().or(wal.as_ref());
+    let recovery = match (control, layout, server_wal) {
         (Some(control), Some(layout), Some(wal)) => {
             Some(dry_run(&cluster, control, layout, request, wal))
         }
@@ -200,7 +214,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     };
     let refusal = recovery
         .as_ref()
-        .and_then(|run| gate::refusal(run, &evidence, &cluster, request));
+        .and_then(|run| gate::refusal(run, &evidence, &cluster, request, &settings));
     let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
     let survey = match (&wal, &recovery, control) {
         (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
@@ -212,12 +226,48 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => None,
     };
 
-    let behind = match (&wal, &recovery, control) {
-        (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
-            what_follows(wal, run, control)
+    let examined_wal = match (&wal, server_wal, &recovery, control) {
+        (Some(wal), Some(server_wal), Some(run), Some(control))
+            if options.only != Only::Checksums =>
+        {
+            Some((wal, server_wal, run, control))
         }
         _ => None,
     };
+    let behind = examined_wal.and_then(|(wal, server_wal, run, control)| {
+        let stop = run.stop.as_ref()?;
+        let context = wal_context(wal, run, control);
+        let tli = run.timeline_of(stop.lsn);
+        let found = beyond(&context, server_wal, stop, tli)?;
+        // What archives hold of it is lost, too, by a start that does not read them.
+        match in_pg_wal {
+            Some(_) if !found.behind_hole => beyond(&context, wal, stop, tli),
+            _ => Some(found),
+        }
+    });
+    let availability = wal
+        .as_ref()
+        .filter(|_| options.only != Only::Checksums)
+        .map(|wal| {
+            let id = control.map(|control| control.system_identifier);
+            let end = recovery.as_ref().and_then(|run| {
+                let end = run.end_of_wal?;
+                Some((run.timeline_of(end), end))
+            });
+            Availability::new(&evidence, &cluster, wal, id, end)
+        });
+    let copies = examined_wal.map_or_else(Vec::new, |(wal, server_wal, run, control)| {
+        let broken = run.outcome == Outcome::Fails || behind.is_some();
+        let Some(stop) = run.stop.as_ref().filter(|_| broken) else {
+            return Vec::new();
+        };
+        let position = Position {
+            last: run.end_of_wal.and(run.redo_done),
+            ..Position::at(run.end_of_wal.unwrap_or(stop.lsn))
+        };
+        let context = wal_context(wal, run, control);
+        other_copies(&evidence, &context, server_wal, wal, stop, position)
+    });
     let xacts = layout
         .filter(|_| options.only != Only::Wal)
         .map(|layout| XactLog::open(&evidence, &layout, plan));
@@ -241,25 +291,19 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let mut forks = forks::list(&evidence, cluster.version);
     progress.phase("reading catalogs", None);
     let mut problems = Vec::new();
-    let names = match (&wal, &xacts) {
+    let names = match (server_wal, &xacts) {
         (Some(wal), Some(xacts)) if options.only != Only::Wal => {
             let mut ends = Ends {
                 xacts,
                 horizons,
                 cache: XactCache::default(),
             };
-            read_catalog(
-                &evidence,
-                wal,
-                control,
-                recovery.as_ref(),
-                &mut ends,
-                &mut problems,
-            )
+            let run = recovery.as_ref().zip(control);
+            read_catalog(&evidence, wal, run, &mut ends, &mut problems)
         }
         _ => Catalog::default(),
     };
-    filter_forks(&mut forks, options, &names);
+    forks.retain(|fork| is_wanted(options, &names, fork.locator));
     let scan_context = layout.map(|layout| ScanContext {
         layout,
         checksums: verifies_checksums(&cluster, options),
@@ -279,6 +323,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             .as_ref()
             .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
             .and_then(|run| run.end_of_wal),
+        beyond: behind.as_ref().map(|beyond| &beyond.ledger),
         xacts: xacts.as_ref(),
         names: &names,
         max_findings: options.max_findings,
@@ -303,8 +348,12 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         wal: wal.as_ref(),
         recovery: recovery.as_ref(),
         refusal: refusal.as_deref(),
+        settings: &settings,
+        request,
         survey: survey.as_ref(),
         beyond: behind.as_ref(),
+        availability: availability.as_ref(),
+        other_copies: &copies,
         xacts: xacts.as_ref(),
         horizons,
         scan: scan_context.as_ref(),
@@ -312,6 +361,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         tally: tally.as_ref(),
         catalog_problems: &problems,
         names: &names,
+        options,
     };
     let mut findings = Findings::new(options.max_findings);
     cluster_checks(&examination, options.only, &mut findings);
@@ -358,48 +408,41 @@ impl Committed for Ends<'_> {
     }
 }
 
-/// What valid WAL follows the place where the next start stops reading.
-fn what_follows(wal: &EvidenceWal<'_>, run: &DryRun, control: &ControlFile) -> Option<Beyond> {
-    let stop = run.stop.as_ref()?;
-    let context = WalContext {
+/// What the WAL of the next start is read by.
+fn wal_context(wal: &EvidenceWal<'_>, run: &DryRun, control: &ControlFile) -> WalContext {
+    WalContext {
         layout: *wal.layout(),
         system_identifier: Some(control.system_identifier),
         timelines: run.timelines.clone(),
-    };
-    beyond(&context, wal, stop, run.timeline_of(stop.lsn))
+    }
 }
 
 /// Reads the catalogs as replay will leave them, so that relations have their names.
 fn read_catalog(
     evidence: &Evidence,
     wal: &EvidenceWal<'_>,
-    control: Option<&ControlFile>,
-    recovery: Option<&DryRun>,
+    recovery: Option<(&DryRun, &ControlFile)>,
     ends: &mut Ends<'_>,
     problems: &mut Vec<CatalogProblem>,
 ) -> Catalog {
-    let layout = wal.layout();
-    let replay = recovery.and_then(|run| Some((run, run.plan.as_ref()?, run.start?)));
-    let context = replay.map(|(run, ..)| WalContext {
-        layout: *layout,
-        system_identifier: control.map(|control| control.system_identifier),
-        timelines: run.timelines.clone(),
-    });
+    let context = recovery.map(|(run, control)| wal_context(wal, run, control));
     let redo = context
         .as_ref()
-        .zip(replay)
-        .map(|(context, (run, plan, start))| CatalogRedo {
-            context,
-            source: wal,
-            start,
-            end: run.end_of_wal,
-            relation_maps: &plan.relation_maps,
+        .zip(recovery)
+        .and_then(|(context, (run, _))| {
+            Some(CatalogRedo {
+                context,
+                source: wal,
+                start: run.start?,
+                end: run.end_of_wal,
+                relation_maps: &run.plan.as_ref()?.relation_maps,
+            })
         });
-    Catalog::read(evidence, layout, redo.as_ref(), ends, problems)
+    Catalog::read(evidence, wal.layout(), redo.as_ref(), ends, problems)
 }
 
 /// Everything but relations is read at random, so it must be within reach.
-fn pin_small_files(evidence: &Evidence) {
+pub fn pin_small_files(evidence: &Evidence) {
     let small: Vec<_> = evidence
         .iter()
         .filter(|(_, entry)| match entry.kind {
@@ -416,7 +459,12 @@ fn pin_small_files(evidence: &Evidence) {
     }
 }
 
-fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -> RecoveryRequest {
+fn recovery_request(
+    evidence: &Evidence,
+    cluster: &Cluster,
+    options: &Options,
+    settings: &Settings,
+) -> RecoveryRequest {
     use crate::format::version::Major;
     let since_12 = cluster
         .version
@@ -437,10 +485,13 @@ fn recovery_request(evidence: &Evidence, cluster: &Cluster, options: &Options) -
         standby: if since_12 {
             has(FileKind::StandbySignal)
         } else {
-            gate::asks_for_standby(evidence)
+            conf && gate::asks_for_standby(settings)
         },
         with_archives: !options.wal_archives.is_empty(),
         refused_recovery_conf: since_12 && conf,
+        target_timeline: cluster
+            .version
+            .map_or_else(TargetTimeline::default, |v| settings.target_timeline(v)),
     }
 }
 
@@ -454,23 +505,25 @@ fn verifies_checksums(cluster: &Cluster, options: &Options) -> bool {
             == Some(1)
 }
 
-fn filter_forks(forks: &mut Vec<ForkFiles>, options: &Options, names: &dyn Names) {
-    forks.retain(|fork| {
-        let name = names.name(fork.locator);
-        let database = options.database.as_deref().is_none_or(|wanted| {
-            name.database.as_deref() == Some(wanted) || fork.locator.db_oid.to_string() == wanted
-        });
-        let relation = options.relation.as_deref().is_none_or(|wanted| {
-            let in_schema = match (&name.schema, &name.name) {
-                (Some(schema), Some(name)) => Some(format!("{schema}.{name}")),
-                _ => None,
-            };
-            name.name.as_deref() == Some(wanted)
-                || in_schema.as_deref() == Some(wanted)
-                || fork.locator.rel_number.to_string() == wanted
-        });
-        database && relation
+/// Whether the options leave a relation in.
+fn is_wanted(options: &Options, names: &Catalog, locator: RelFileLocator) -> bool {
+    if options.database.is_none() && options.relation.is_none() {
+        return true;
+    }
+    let name = names.name(locator);
+    let database = options.database.as_deref().is_none_or(|wanted| {
+        name.database.as_deref() == Some(wanted) || locator.db_oid.to_string() == wanted
     });
+    let relation = options.relation.as_deref().is_none_or(|wanted| {
+        let in_schema = match (&name.schema, &name.name) {
+            (Some(schema), Some(name)) => Some(format!("{schema}.{name}")),
+            _ => None,
+        };
+        name.name.as_deref() == Some(wanted)
+            || in_schema.as_deref() == Some(wanted)
+            || locator.rel_number.to_string() == wanted
+    });
+    database && relation
 }
 
 fn cluster_summary(cluster: &Cluster) -> Option<ClusterSummary> {
@@ -537,6 +590,9 @@ fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
         next_xid: examination
             .horizons
             .map_or_else(Default::default, |h| h.next_xid),
+        timelines: examination
+            .availability
+            .map_or_else(Vec::new, TimelineSummary::of),
     }
 }
 

@@ -3,17 +3,18 @@
 //! stdout carries the report alone; progress, logging and errors go to stderr.
 
 use crate::show::{Control, Page};
-use crate::wal::{Dump, Filter, Verified};
+use crate::wal::{Dump, Filter, Found, Reachable, Verified};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use pgautopsy::check::{self, IoMode, Only, Options, Progress};
 use pgautopsy::checks;
 use pgautopsy::finding::Severity;
-use pgautopsy::format::types::{RelFileLocator, XLogRecPtr};
+use pgautopsy::format::types::{RelFileLocator, TimestampTz, XLogRecPtr};
 use pgautopsy::messages;
+use pgautopsy::recovery::events::Wanted;
 use pgautopsy::report::messages::{self as report_messages, Finds};
-use pgautopsy::report::{explain, json, text};
+use pgautopsy::report::{explain, json, text, units};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -63,6 +64,33 @@ Examples:
   pgautopsy wal dump /mnt/archive --start 16/B374D848 --limit 100
   pgautopsy wal dump 0000000100000016000000B3 --rmgr Transaction
   pgautopsy wal dump pgdata --relation 1663/16397/1046635 --format json | jq .desc
+
+Exit status:
+  0  printed, damaged WAL too
+  2  the command could not run: bad arguments, or no WAL";
+
+const WINDOW_HELP: &str = "\
+Examples:
+  pgautopsy wal window /backups/base --wal-archive /mnt/archive
+  pgautopsy wal window base.tar.gz --wal-archive /mnt/archive
+  pgautopsy wal window --format json pgdata | jq '.timelines[].last_commit.time'
+
+Exit status:
+  0  some timeline can be reached
+  1  none can: what is named cannot be recovered with this WAL
+  2  the command could not run: bad arguments, or no data directory";
+
+const EVENTS_HELP: &str = "\
+Examples:
+  Who truncated the table, and how to get back to before that?
+      pgautopsy wal events /backups/base --wal-archive /mnt/archive
+  Around one o'clock, in UTC or with another offset
+      pgautopsy wal events pgdata --since '2026-11-20 12:30' --until '2026-11-20 14:30+01'
+  For a program: the settings of every event that destroyed something
+      pgautopsy wal events /mnt/archive --format json | jq '.events[].recovery'
+
+Without a data directory or backup, names come from the WAL alone, and some are
+missing. What transactions did that were rolled back is no event.
 
 Exit status:
   0  printed, damaged WAL too
@@ -119,7 +147,7 @@ enum Command {
         #[arg(long, value_name = "N")]
         block: u32,
     },
-    /// Print or verify WAL
+    /// Print or verify WAL, or look for moments in it
     #[command(subcommand)]
     Wal(Wal),
     /// Say what a finding or a message of the server means, what decides its cause, what to do
@@ -150,6 +178,16 @@ enum Wal {
     Dump(WalDump),
     /// Read all WAL of archives and data directories: what is good, missing, broken, foreign
     Verify(WalVerify),
+    /// Tell from where to where recovery to a point in time can go, on each timeline
+    ///
+    /// It goes from where the data directory or base backup is consistent to where the WAL in
+    /// it and in the archives can be read no further.
+    Window(WalWindow),
+    /// List what was truncated, dropped and deleted and when, and how to recover to before it
+    ///
+    /// Beside these: restore points, checkpoints, shutdowns, promotions, changed settings,
+    /// prepared transactions, ends of backups. Times are in UTC.
+    Events(WalEvents),
 }
 
 #[derive(Args)]
@@ -198,6 +236,56 @@ struct WalVerify {
     format: Format,
 }
 
+#[derive(Args)]
+#[command(after_help = WINDOW_HELP)]
+struct WalWindow {
+    /// A data directory or a base backup, or a tar of one
+    #[arg(value_name = "PGDATA|BACKUP")]
+    path: PathBuf,
+    /// A folder with archived WAL; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    wal_archive: Vec<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+}
+
+#[derive(Args)]
+#[command(after_help = EVENTS_HELP)]
+struct WalEvents {
+    /// A data directory, a base backup or a tar of one, or a folder of WAL segments
+    #[arg(value_name = "PGDATA|BACKUP|DIR")]
+    path: PathBuf,
+    /// A folder with archived WAL; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    wal_archive: Vec<PathBuf>,
+    /// Read from here on; what a transaction did before is not counted
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    start: Option<XLogRecPtr>,
+    /// Read only records that start before this
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    end: Option<XLogRecPtr>,
+    /// Only events at this time or later: 2026-11-20 12:24, in UTC, or with an offset
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<TimestampTz>,
+    /// Only events at this time or earlier
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<TimestampTz>,
+    /// List a DELETE or UPDATE of at least so many rows of one table in one transaction
+    #[arg(long, value_name = "ROWS", default_value_t = 1000)]
+    threshold: u64,
+    /// The timeline, and its ancestors up to where each was left [default: the newest]
+    #[arg(long, value_name = "TLI")]
+    timeline: Option<u32>,
+    /// How the result is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+}
+
+fn time(text: &str) -> Result<TimestampTz, &'static str> {
+    units::parse_time(text).ok_or("a time has the form 2026-11-20 12:24:08+00")
+}
+
 fn lsn(text: &str) -> Result<XLogRecPtr, &'static str> {
     XLogRecPtr::parse(text).ok_or("an LSN has the form 16/B374D848")
 }
@@ -217,10 +305,11 @@ fn locator(text: &str) -> Result<RelFileLocator, &'static str> {
 #[derive(Args)]
 #[command(after_help = format!("{CHECK_EXAMPLES}\n\n{EXIT_STATUS}"))]
 struct Check {
-    /// The data directory, or a tar of one: .tar, .tar.gz, .tar.zst, .tar.lz4
+    /// The data directory, or a tar of one, plain or compressed
     #[arg(value_name = "PGDATA")]
     path: PathBuf,
-    /// A folder with archived WAL; may be given more than once
+    /// A folder with archived WAL, compressed or not, as pgBackRest, Barman, WAL-G or a plain
+    /// archive_command lay it out; may be given more than once
     #[arg(long, value_name = "DIR")]
     wal_archive: Vec<PathBuf>,
     /// How the report is printed
@@ -395,6 +484,8 @@ pub(crate) fn run() -> ExitCode {
         }) => run_explain_log(log, what.as_deref().map(Path::new)),
         Command::Wal(Wal::Dump(arguments)) => run_wal_dump(arguments),
         Command::Wal(Wal::Verify(arguments)) => run_wal_verify(arguments),
+        Command::Wal(Wal::Window(arguments)) => run_wal_window(arguments),
+        Command::Wal(Wal::Events(arguments)) => run_wal_events(arguments),
         Command::Completions { shell } => run_completions(*shell),
         Command::Man { folder } => run_man(folder),
     };
@@ -480,6 +571,34 @@ fn run_wal_verify(arguments: &WalVerify) -> Result<u8, Failure> {
         Format::Json => verified.print_json(out),
     })?;
     Ok(u8::from(!verified.is_sound()))
+}
+
+/// Exits with 1 when no timeline can be reached.
+fn run_wal_window(arguments: &WalWindow) -> Result<u8, Failure> {
+    let reachable = Reachable::load(&arguments.path, &arguments.wal_archive).map_err(Failure)?;
+    print(|out| match arguments.format {
+        Format::Text => reachable.print_text(out, width(), colour()),
+        Format::Json => reachable.print_json(out),
+    })?;
+    Ok(u8::from(!reachable.is_any()))
+}
+
+fn run_wal_events(arguments: &WalEvents) -> Result<u8, Failure> {
+    let wanted = Wanted {
+        start: arguments.start,
+        end: arguments.end,
+        since: arguments.since,
+        until: arguments.until,
+        threshold: arguments.threshold,
+    };
+    let archives = &arguments.wal_archive;
+    let found =
+        Found::load(&arguments.path, archives, arguments.timeline, wanted).map_err(Failure)?;
+    print(|out| match arguments.format {
+        Format::Text => found.print_text(out, width(), colour()),
+        Format::Json => found.print_json(out),
+    })?;
+    Ok(0)
 }
 
 fn run_explain(what: Option<&OsStr>) -> Result<u8, Failure> {

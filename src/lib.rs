@@ -22,7 +22,7 @@
 //! | [`format`](mod@format) | pure parsers over `&[u8]`, one file per on-disk structure; the version table; no I/O, no panics, no judgement |
 //! | [`pgdata`] | the evidence: a directory, a tar of one, WAL archives; walks, names every file, hands out bytes |
 //! | [`cluster`] | established facts: version, `pg_control`, timelines, SLRUs, names of relations; each present, missing, unreadable or malformed |
-//! | [`recovery`] | the dry run of the next start: start point, walk through the WAL, stop, plan |
+//! | [`recovery`] | the dry run of the next start: start point, walk through the WAL, stop, plan, refusals; and what else the WAL tells: events, points in time, copies |
 //! | [`scan`] | the parallel driver: one read and one parse per block, small summaries that are merged |
 //! | [`checks`] | one fault per file: code, severity, explanation, remedy and the function, together |
 //! | [`finding`] | what a check says: how bad, how sure, where; and the bounded collection of it |

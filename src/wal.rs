@@ -1,15 +1,19 @@
 //! Finds the WAL that the `pgautopsy wal` commands read, and reads it.
 
+use pgautopsy::check;
 use pgautopsy::cluster::Cluster;
+use pgautopsy::cluster::names::NameHistory;
 use pgautopsy::format::types::{RelFileLocator, TimeLineID, XLogRecPtr};
 use pgautopsy::format::wal::{Record, rmgr};
 use pgautopsy::format::{Layout, Major, Version};
-use pgautopsy::pgdata::{Evidence, FileKind, IoMode, classify_wal};
+use pgautopsy::pgdata::{Evidence, FileEntry, FileKind, IoMode, classify_archived};
 use pgautopsy::recovery::dump::{Met, dump};
+use pgautopsy::recovery::events::{Events, Wanted, events};
 use pgautopsy::recovery::reader::WalContext;
 use pgautopsy::recovery::source::EvidenceWal;
 use pgautopsy::recovery::verify::{Verification, verify};
-use pgautopsy::report::{wal_dump, wal_verify};
+use pgautopsy::recovery::window::{Window, window};
+use pgautopsy::report::{wal_dump, wal_events, wal_verify, wal_window};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -196,6 +200,182 @@ impl Verified {
     }
 }
 
+/// A data directory or a backup with archives, or WAL alone, and the names it knows.
+struct Place {
+    evidence: Evidence,
+    cluster: Cluster,
+    layout: Layout,
+    /// There is more than WAL.
+    is_cluster: bool,
+}
+
+impl Place {
+    fn open(path: &Path, archives: &[PathBuf]) -> Result<Self, String> {
+        let (evidence, is_cluster) = open_with(path, archives)?;
+        check::pin_small_files(&evidence);
+        let cluster = Cluster::read(&evidence);
+        let layout = cluster
+            .layout
+            .ok_or_else(|| format!("{}: {UNKNOWN_VERSION}", path.display()))?;
+        Ok(Self {
+            evidence,
+            cluster,
+            layout,
+            is_cluster,
+        })
+    }
+}
+
+/// The events of some WAL.
+pub(crate) struct Found {
+    events: Events,
+    restore_command: Option<String>,
+}
+
+impl Found {
+    /// Reads the WAL of a timeline, the newest when none is named, and of its ancestors.
+    pub(crate) fn load(
+        path: &Path,
+        archives: &[PathBuf],
+        timeline: Option<TimeLineID>,
+        wanted: Wanted,
+    ) -> Result<Self, String> {
+        let place = Place::open(path, archives)?;
+        let layout = place.layout;
+        let wal = EvidenceWal::new(&place.evidence, &layout, !archives.is_empty());
+        let newest = wal.segments().map(|(tli, ..)| tli).next_back();
+        let timeline = timeline
+            .or(newest)
+            .ok_or_else(|| format!("{}: there are no WAL segments in it", path.display()))?;
+        let context = WalContext {
+            layout,
+            system_identifier: None,
+            timelines: wal.timelines(&place.cluster, timeline),
+        };
+        let segments = wal.followed(&context.timelines);
+        let label = place.cluster.backup_label.get();
+        let control = place.cluster.sound_control();
+        let redo = label
+            .map(|label| label.start_wal_location)
+            .or(control.map(|control| control.check_point_copy.redo));
+        let names = match redo {
+            Some(redo) if place.is_cluster => NameHistory::open(&place.evidence, layout, redo),
+            _ => NameHistory::of_wal(layout),
+        };
+        Ok(Self {
+            events: events(&context, &wal, &segments, names, wanted),
+            restore_command: archives
+                .first()
+                .and_then(|folder| restore_command(&place, folder)),
+        })
+    }
+
+    pub(crate) fn print_text(
+        &self,
+        out: &mut dyn Write,
+        width: usize,
+        colour: bool,
+    ) -> io::Result<()> {
+        wal_events::write_text(
+            out,
+            &self.events,
+            self.restore_command.as_deref(),
+            width,
+            colour,
+        )
+    }
+
+    pub(crate) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        wal_events::write_json(out, &self.events, self.restore_command.as_deref())
+    }
+}
+
+/// What would copy the segments from the first archive, told by the name of one of them;
+/// `None` where they lie nested, as the tools lay them that have commands of their own.
+fn restore_command(place: &Place, folder: &Path) -> Option<String> {
+    // Of a folder of WAL given by itself the files come first.
+    let number = usize::from(!place.is_cluster);
+    let mut files = place.evidence.files().iter();
+    let segment = files
+        .find(|entry| entry.archive == Some(number) && matches!(entry.kind, FileKind::Wal(_)))?;
+    let suffix = segment.path.get(24..)?;
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let unpack = match suffix {
+        "" => return Some(format!("cp \"{}/%f\" \"%p\"", absolute.display())),
+        ".gz" => "gzip",
+        ".bz2" => "bzip2",
+        ".xz" => "xz",
+        ".lz4" => "lz4",
+        ".zst" => "zstd",
+        _ => return None,
+    };
+    let from = absolute.display();
+    Some(format!("{unpack} -dc \"{from}/%f{suffix}\" > \"%p\""))
+}
+
+/// From where to where recovery can go.
+pub(crate) struct Reachable(Window);
+
+impl Reachable {
+    /// From a data directory or a base backup.
+    pub(crate) fn load(path: &Path, archives: &[PathBuf]) -> Result<Self, String> {
+        let place = Place::open(path, archives)?;
+        let at = path.display();
+        if !place.is_cluster {
+            return Err(format!(
+                "{at}: it holds WAL alone, and recovery starts from data files; give the base \
+                 backup or data directory first, then --wal-archive {at}"
+            ));
+        }
+        let control = place.cluster.sound_control().ok_or_else(|| {
+            format!("{at}: global/pg_control cannot be relied on; pgautopsy check tells more")
+        })?;
+        let wal = EvidenceWal::new(&place.evidence, &place.layout, !archives.is_empty());
+        Ok(Self(window(&place.evidence, &place.cluster, control, &wal)))
+    }
+
+    pub(crate) fn is_any(&self) -> bool {
+        self.0
+            .timelines
+            .iter()
+            .any(|timeline| timeline.reach.is_ok())
+    }
+
+    pub(crate) fn print_text(
+        &self,
+        out: &mut dyn Write,
+        width: usize,
+        colour: bool,
+    ) -> io::Result<()> {
+        wal_window::write_text(out, &self.0, width, colour)
+    }
+
+    pub(crate) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        wal_window::write_json(out, &self.0)
+    }
+}
+
+/// A data directory or a backup with archives, and that it is one; or WAL alone.
+fn open_with(path: &Path, archives: &[PathBuf]) -> Result<(Evidence, bool), String> {
+    let cannot_read = |error| format!("cannot read {error}");
+    let whole = || Evidence::open(path, archives, IoMode::Pread).map_err(cannot_read);
+    if is_data_directory(path) || is_other_file(path) {
+        return Ok((whole()?, true));
+    }
+    let mut places = vec![path.to_owned()];
+    places.extend_from_slice(archives);
+    let evidence = Evidence::of_wal(&places, IoMode::Pread).map_err(cannot_read)?;
+    let is_wal = |entry: &FileEntry| {
+        let wal = matches!(entry.kind, FileKind::Wal(_) | FileKind::WalPartial(_));
+        wal && entry.archive == Some(0)
+    };
+    if evidence.files().iter().any(is_wal) {
+        return Ok((evidence, false));
+    }
+    // A backup in tar format, perhaps; else the error says what there is.
+    Ok((whole()?, true))
+}
+
 /// The WAL at some places, and whether a server works in one of them.
 fn open(paths: &[PathBuf]) -> Result<(Evidence, bool), String> {
     let cannot_read = |error| format!("cannot read {error}");
@@ -225,7 +405,7 @@ fn is_data_directory(path: &Path) -> bool {
 /// A file that is no segment: a tar.
 fn is_other_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.is_file() && matches!(classify_wal(&name), FileKind::Other)
+    path.is_file() && matches!(classify_archived(&name), FileKind::Other)
 }
 
 fn wal_place(path: &Path) -> PathBuf {

@@ -52,7 +52,7 @@ macro_rules! replay {
         }
     )* };
 }
-replay! { archive, control, message_log, page, replay, small_file, text_file, tree, wal_record, wal_walk }
+replay! { archive, control, message_log, page, replay, small_file, text_file, tree, wal_archive, wal_events, wal_record, wal_walk }
 
 #[test]
 fn every_target_is_fuzzed_and_replayed() {
@@ -128,6 +128,7 @@ fn make_seeds() {
         seeds.add("text_file", &[3, 4], name.as_bytes());
     }
     walk_seeds(&mut seeds);
+    event_seeds(&mut seeds);
     let lines = include_str!("../testdata/messages/lines.txt").lines();
     for line in lines.filter_map(|line| line.strip_prefix("+ ")) {
         seeds.add("message_log", line.as_bytes(), b"");
@@ -149,6 +150,7 @@ fn make_seeds() {
         }
     }
     archive_seeds(&mut seeds);
+    wal_archive_seeds(&mut seeds);
     println!("{:?}", seeds.0);
     if std::env::var_os("BLESS").is_some() {
         make_trees();
@@ -328,6 +330,50 @@ fn walk_seeds(seeds: &mut Seeds) {
     }
 }
 
+/// Scripts of the events target: a transaction that makes a file, fills and empties it, one
+/// that drops files, databases and tablespaces made and removed, a prepared transaction, a
+/// restore point, a new timeline, and a record that is lost among them.
+fn event_seeds(seeds: &mut Seeds) {
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    for (v, version) in VERSIONS.iter().enumerate() {
+        let modern = version.since(Major::V9_5);
+        // As the target reads them: rmid, info, payload; always transaction 3.
+        let file = [1663, 16_400, 16_500];
+        let commit = if modern {
+            words(&[0, 0, 4, 1, file[0], file[1], file[2]])
+        } else {
+            words(&[0, 0, 0, 1, 0, 0, 0, 0, file[0], file[1], file[2]])
+        };
+        let records: [(u8, u8, Vec<u8>); 8] = [
+            (2, 0x10, words(&[file[0], file[1], 16_501, 0])),
+            (2, 0x20, words(&[0, file[0], file[1], 16_501, 7])),
+            (4, 0x00, words(&[16_400, 1663, 1, 1663])),
+            (4, 0x10, words(&[16_400, 1663])),
+            (5, 0x00, words(&[16_600, 0x2F])),
+            (5, 0x10, words(&[16_600])),
+            (1, if modern { 0x80 } else { 0 }, commit),
+            (0, 0x90, words(&[9, 9, 2, 1, 1])),
+        ];
+        for how in [0, 0x17, 0x0F, 0xF8] {
+            let mut script = vec![how, u8::try_from(v).unwrap(), 0x0B, 1];
+            for (rmid, info, main) in &records {
+                // The header of main data from 9.5 on: its kind and length.
+                let mut payload = Vec::new();
+                if modern {
+                    payload.extend([255, u8::try_from(main.len()).unwrap()]);
+                }
+                payload.extend(main);
+                script.extend([0x60 | rmid, u8::try_from(payload.len()).unwrap()]);
+                script.extend(payload);
+                script.push(*info);
+            }
+            seeds.add("wal_events", &script, b"");
+            seeds.add("wal_events", &script, &[0xE0, 0x05, 0, 100, 1, 2]);
+            seeds.add("wal_events", &script, &[0xC1, 0x0A, 30, 0, 0, 1, 2]);
+        }
+    }
+}
+
 fn archive_seeds(seeds: &mut Seeds) {
     let mut builder = tar::Builder::new(Vec::new());
     let mut add = |name: &str, bytes: &[u8]| {
@@ -381,6 +427,20 @@ fn archive_seeds(seeds: &mut Seeds) {
     let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
     std::io::Write::write_all(&mut lz4, &plain).unwrap();
     seeds.add("archive", &[0], &lz4.finish().unwrap());
+}
+
+/// The first pages of a segment in each compression, under its name and under another.
+fn wal_archive_seeds(seeds: &mut Seeds) {
+    let segments = support::fixture_files("15-clean", |path| path.contains("pg_wal/0"));
+    let segment = segments.values().next().expect("it has WAL");
+    for (number, (_, pack, _)) in (0..).zip(support::pack::COMPRESSIONS) {
+        for pages in [1, 3] {
+            let packed = pack(&segment[..pages * 8192]);
+            seeds.add("wal_archive", &[number], &packed);
+            seeds.add("wal_archive", &[number + 4], &packed);
+            seeds.add("wal_archive", &[number], &packed[..packed.len() / 2]);
+        }
+    }
 }
 
 /// Makes `fuzz/tree.tar.zst`: of two clean clusters the files that `check` looks at, the

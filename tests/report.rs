@@ -5,19 +5,25 @@
 
 use pgautopsy::checks::{Area, Check};
 use pgautopsy::finding::{Confidence, Finding, Findings, Location, Recovery, Severity};
+use pgautopsy::format::names::WalSegmentName;
 use pgautopsy::format::types::{
     ForkNumber, FullTransactionId, RelFileLocator, TimestampTz, TransactionId, XLogRecPtr,
 };
+use pgautopsy::recovery::copies::OtherCopy;
 use pgautopsy::report::text::{self, Style};
 use pgautopsy::report::{
     ClusterSummary, Examined, NotExamined, RelationName, RelationSummary, Report, StopKind,
-    WalSummary, json,
+    TimelineSummary, WalSummary, json,
 };
 use pgautopsy::verdict::{Loss, LostRecords, Outcome, Startup, Status, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+fn segment(name: &str) -> WalSegmentName {
+    WalSegmentName::parse(name).unwrap()
+}
 
 macro_rules! test_check {
     ($name:ident, $code:literal, $severity:ident, $area:ident) => {
@@ -221,6 +227,7 @@ fn incident() -> Report {
             first_commit: Some(TimestampTz(848_488_143_100_000)),
             last_commit: Some(TimestampTz(848_488_143_460_762)),
             next_xid: FullTransactionId(771),
+            timelines: Vec::new(),
         }),
         verdict: Verdict {
             status: Status::Damaged,
@@ -234,8 +241,12 @@ fn incident() -> Report {
                 timeline: Some(1),
                 last_completed_transaction: Some(TimestampTz(848_488_143_460_762)),
                 silent_loss: false,
+                waits_for: None,
+                settings: Vec::new(),
+                conditions: Vec::new(),
             }),
             loss: Vec::new(),
+            pg_resetwal: None,
             next_steps: vec![
                 "Copy the directory as it is, before anything else.".into(),
                 "Do not run pg_resetxlog: it mends nothing here and drops 2.3 MB of WAL with 41 commits.".into(),
@@ -346,6 +357,28 @@ fn disaster() -> Report {
             first_commit: Some(TimestampTz(i64::MAX)),
             last_commit: Some(TimestampTz(i64::MIN)),
             next_xid: FullTransactionId(u64::MAX),
+            timelines: vec![
+                TimelineSummary {
+                    tli: 9,
+                    parent: None,
+                    switch_lsn: None,
+                    ranges: (0_u64..6)
+                        .map(|n| (XLogRecPtr(n << 30), XLogRecPtr((n << 30) + (3 << 24)), 3))
+                        .collect(),
+                    gaps: Vec::new(),
+                },
+                TimelineSummary {
+                    tli: 10,
+                    parent: Some(9),
+                    switch_lsn: lsn("16/B3000123"),
+                    ranges: Vec::new(),
+                    gaps: vec![(
+                        segment("0000000A00000016000000B3"),
+                        segment("0000000A00000016000000B4"),
+                        2,
+                    )],
+                },
+            ],
         }),
         verdict: Verdict {
             status: Status::Unusable,
@@ -359,6 +392,9 @@ fn disaster() -> Report {
                 timeline: None,
                 last_completed_transaction: Some(TimestampTz(i64::MAX)),
                 silent_loss: true,
+                waits_for: None,
+                settings: Vec::new(),
+                conditions: Vec::new(),
             }),
             loss: vec![Loss {
                 cause: format!("WAL segment 0000000100000016000000B4 is missing {evil}"),
@@ -382,7 +418,16 @@ fn disaster() -> Report {
                     },
                     records: 4012,
                 }],
+                other_copies: vec![OtherCopy {
+                    place: format!("/mnt/archive{evil}/0000000100000016000000B4.partial"),
+                    segment: segment("0000000100000016000000B4"),
+                    from: XLogRecPtr(0x16_B400_0028),
+                    to: XLogRecPtr(0x16_B500_0000),
+                    whole: true,
+                    compressed: false,
+                }],
             }],
+            pg_resetwal: None,
             next_steps: (1..=11).map(|n| format!("Step {n}. {evil}")).collect(),
         },
         findings,
@@ -474,8 +519,12 @@ fn healthy_as_text() {
             timeline: Some(1),
             last_completed_transaction: None,
             silent_loss: false,
+            waits_for: None,
+            settings: Vec::new(),
+            conditions: Vec::new(),
         }),
         loss: Vec::new(),
+        pg_resetwal: None,
         next_steps: Vec::new(),
     };
     if let Some(cluster) = &mut report.cluster {

@@ -24,31 +24,15 @@ struct Cluster {
     root: PathBuf,
 }
 
-fn link_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            link_tree(&entry.path(), &to);
-        } else if kind.is_symlink() {
-            symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
-        } else {
-            fs::hard_link(entry.path(), to).unwrap();
-        }
-    }
-}
-
 fn linked(original: &TempDir) -> Cluster {
     let folder = tempfile::tempdir_in(original.path()).unwrap();
-    link_tree(
+    support::link_tree(
         &original.path().join("pgdata"),
         &folder.path().join("pgdata"),
     );
     let ts1 = original.path().join("ts1");
     if ts1.exists() {
-        link_tree(&ts1, &folder.path().join("ts1"));
+        support::link_tree(&ts1, &folder.path().join("ts1"));
     }
     Cluster {
         root: folder.path().join("pgdata"),

@@ -3,6 +3,7 @@
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use crate::finding::Severity;
+use crate::recovery::copies::advice;
 use crate::recovery::stop::StopCause;
 
 check! {
@@ -72,6 +73,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             format!("the checkpoint record at {} cannot be read: {reason}", run.checkpoint_lsn);
         let mut finding = Finding::new(&CHECK, location, message);
         finding.server_error = run.failure.clone();
+        finding.remedy = advice(examination.other_copies);
         finding
     };
     findings.push(finding);

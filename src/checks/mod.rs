@@ -4,7 +4,8 @@
 //! A new check is one file with a `check!` and its name in the `registry!` below.
 
 use crate::check::{Examination, Only};
-use crate::finding::{Findings, Severity};
+use crate::finding::{Finding, Findings, Location, Severity};
+use crate::recovery::gate::files::BadFile;
 use std::fmt;
 
 /// The part of PostgreSQL a fault belongs to.
@@ -90,9 +91,15 @@ registry! {
     version_file_invalid,
     required_file_missing,
     backup_label_invalid,
+    tablespace_map_invalid,
+    lock_file_empty,
     relation_map_invalid,
+    replication_slot_invalid,
+    replication_origin_invalid,
+    two_phase_file_invalid,
     catalog_unreadable,
     tablespace_link_dangling,
+    relation_file_missing,
     relation_segment_missing,
     relation_segment_short,
     last_block_short,
@@ -104,9 +111,12 @@ registry! {
     page_special_invalid,
     line_pointer_invalid,
     tuple_header_invalid,
+    update_chain_invalid,
     xmin_out_of_range,
     xmax_out_of_range,
     multixact_out_of_range,
+    tuple_not_frozen,
+    visibility_map_disagrees_with_heap,
     clog_segment_missing,
     clog_segment_short,
     clog_segment_zeroed,
@@ -123,8 +133,14 @@ registry! {
     history_file_invalid,
     timeline_history_missing,
     timeline_not_ancestor,
+    wal_segment_copies_differ,
+    wal_archive_incomplete,
+    wal_archiving_behind,
+    archive_status_orphaned,
+    wal_temporary_file,
 }
 
+mod archive_status;
 mod slru_lacks;
 mod wal_segments;
 
@@ -141,6 +157,11 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         version_file_invalid::run,
         required_file_missing::run,
         backup_label_invalid::run,
+        tablespace_map_invalid::run,
+        lock_file_empty::run,
+        replication_slot_invalid::run,
+        replication_origin_invalid::run,
+        two_phase_file_invalid::run,
     ];
     let wal = [
         checkpoint_record_unreadable::run,
@@ -154,15 +175,22 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         history_file_invalid::run,
         timeline_history_missing::run,
         timeline_not_ancestor::run,
+        wal_segment_copies_differ::run,
+        wal_archive_incomplete::run,
+        wal_archiving_behind::run,
+        archive_status_orphaned::run,
+        wal_temporary_file::run,
     ];
     let files = [
         relation_map_invalid::run,
         catalog_unreadable::run,
         tablespace_link_dangling::run,
+        relation_file_missing::run,
         relation_segment_missing::run,
         relation_segment_short::run,
         last_block_short::run,
         zero_page::run,
+        visibility_map_disagrees_with_heap::run,
         clog_segment_missing::run,
         clog_segment_short::run,
         clog_segment_zeroed::run,
@@ -177,6 +205,27 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
     };
     for run in all.into_iter().flatten() {
         run(examination, findings);
+    }
+}
+
+/// A finding on a small file that the server cannot use.
+fn bad_file(check: &'static Check, file: BadFile) -> Finding {
+    let error = file
+        .message
+        .as_deref()
+        .and_then(|text| text.split_once(": "));
+    let mut finding = Finding::new(check, Location::file(&file.path), file.fault);
+    finding.server_error = error.map(|(_, text)| text.to_owned());
+    finding
+}
+
+fn bad_files(
+    check: &'static Check,
+    files: impl IntoIterator<Item = BadFile>,
+    findings: &mut Findings,
+) {
+    for file in files {
+        findings.push(bad_file(check, file));
     }
 }
 

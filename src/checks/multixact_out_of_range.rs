@@ -53,6 +53,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         }
         if let Xmax::Lockers(multi) | Xmax::Members(multi) = tuple.header.xmax(layout)
             && let Some(fault) = horizons.multi_fault(multi)
+            && !view.view.multi_awaits_wal(multi)
         {
             report(view, tuple, multi, fault, &horizons, tally);
         }

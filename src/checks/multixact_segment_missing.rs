@@ -2,9 +2,8 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
+use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use super::slru_lacks::lacking;
-use crate::scan::tally::Lack;
 
 check! {
     /// ## What it means
@@ -47,14 +46,12 @@ check! {
 
 /// Segments of `pg_multixact` that tuples need and that are not there.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
-    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
+    let Some(layout) = examination.cluster.layout else {
         return;
     };
     for lack in lacking(examination) {
-        let (slru, files, page) = match lack.lack {
-            Lack::OffsetsPage(page) => (Slru::MultiXactOffset, &xacts.offsets, page),
-            Lack::MembersPage(page) => (Slru::MultiXactMember, &xacts.members, page),
-            _ => continue,
+        let Some((slru, files, page)) = lack.multixact_page() else {
+            continue;
         };
         if files.has_segment(page / SLRU_PAGES_PER_SEGMENT) {
             continue;

@@ -1,9 +1,10 @@
 //! Page was written by WAL that does not exist here.
 
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
+use crate::format::heap::{Xmax, Xmin};
 use crate::format::types::ForkNumber;
 use crate::format::wal::lsn_text;
-use crate::scan::page::PageView;
+use crate::scan::page::{HeapView, PageView};
 use crate::scan::tally::Tally;
 
 check! {
@@ -22,7 +23,9 @@ check! {
     /// ## How it is decided
     /// The page's `pd_lsn` is compared with the end of the WAL that was found, in the
     /// directory and in archives given (`xlog.c: XLogFlush`). Free space maps and unlogged or
-    /// temporary relations are not judged: their pages bear invented positions.
+    /// temporary relations are not judged: their pages bear invented positions. Rows of such
+    /// pages name transactions that the server will give out once more; when valid WAL lies
+    /// behind the place where the start stops reading, older pages that name them count, too.
     ///
     /// ## What else may cause it
     /// `pg_resetwal` (`pg_resetxlog` up to 9.6) was run; `backup_label` was removed from a
@@ -60,13 +63,46 @@ pub fn run(view: &PageView<'_>, tally: &mut Tally) {
         lsn_text(version, lsn),
         lsn_text(version, end)
     );
-    let mut finding = view
+    let finding = view
         .finding(&CHECK, message)
-        .found_expected(lsn, format!("up to {end}"));
-    // Files being built are written without waiting for their WAL (bulk_write.c, before 17
-    // nbtsort.c and rewriteheap.c): one that no catalog row names was never committed.
-    if view.context.names.disowns(view.fork.locator) {
-        finding = finding.severity(Severity::Note);
+        .found_expected(lsn, format!("up to {end}"))
+        .server_error(error);
+    tally.push(owned(view, finding));
+}
+
+/// A page may also be older, and hold the number of a transaction that only WAL beyond the end
+/// knows: in a file that was copied, or filled without WAL (`wal_level = minimal`).
+#[inline]
+pub fn rows(view: &HeapView<'_, '_>, tally: &mut Tally) {
+    let context = view.view.context;
+    if context.beyond.is_none() || view.view.is_ahead() {
+        return;
     }
-    tally.push(finding.server_error(error));
+    let layout = &context.layout;
+    let lost = view.heap.tuples.iter().find_map(|tuple| {
+        let xmin = Some(tuple.header.t_xmin)
+            .filter(|_| !matches!(tuple.header.xmin(layout), Xmin::Frozen));
+        let xmax = match tuple.header.xmax(layout) {
+            Xmax::Locker(xid) | Xmax::Deleted(xid) | Xmax::Undecided(xid) => Some(xid),
+            _ => None,
+        };
+        let mut xids = [xmin, xmax].into_iter().flatten().filter(|xid| xid.is_normal());
+        xids.find(|xid| view.view.xid_awaits_wal(*xid)).map(|xid| (tuple, xid))
+    });
+    if let Some((tuple, xid)) = lost {
+        let message = format!("names transaction {xid}, which only WAL beyond the end knows");
+        let at = tuple.lp.lp_off();
+        let finding = view.view.tuple_finding(&CHECK, tuple.offnum, at, message);
+        tally.push(owned(&view.view, finding));
+    }
+}
+
+/// Files being built are written without waiting for their WAL (bulk_write.c, before 17
+/// nbtsort.c and rewriteheap.c): one that no catalog row names was never committed.
+fn owned(view: &PageView<'_>, finding: Finding) -> Finding {
+    if view.context.names.disowns(view.fork.locator) {
+        finding.severity(Severity::Note)
+    } else {
+        finding
+    }
 }

@@ -8,10 +8,13 @@ use crate::format::version::{Major, Version};
 check! {
     /// ## What it means
     /// A folder or file is absent that every data directory of this version has. What follows
-    /// depends on which. Measured on 15: without `pg_xact`, `pg_multixact`, `pg_subtrans`,
-    /// `pg_commit_ts`, `pg_notify`, `pg_replslot`, `pg_tblspc`, `pg_twophase` or `pg_logical`
-    /// (with `mappings` and `snapshots`) the server does not start. It starts without
-    /// `pg_dynshmem`, `pg_serial`, `pg_snapshots`, `pg_stat`, `pg_stat_tmp` and
+    /// depends on which, and on how the server was stopped. Measured on 10 to 18: without
+    /// `pg_commit_ts`, `pg_notify`, `pg_replslot`, `pg_twophase` or the WAL folder the server
+    /// never starts. After a crash it does not start either without `pg_xact`,
+    /// `pg_multixact`, `pg_tblspc`, `pg_logical/mappings` or `pg_logical/snapshots`, without
+    /// `pg_subtrans` (15 and later) and without `pg_stat` or `pg_stat_tmp` (up to 14); after
+    /// a clean shutdown it does without the most of these, and fails later: at a checkpoint,
+    /// or with a query. It starts without `pg_dynshmem`, `pg_serial`, `pg_snapshots` and
     /// `archive_status`. Without `global/pg_filenode.map` it starts and then crashes over and
     /// over; without `base/N/PG_VERSION`, `base/N/pg_filenode.map`, `base/N/1259` (pg_class)
     /// or `global/1262` (pg_database) it starts, but no connection is possible.
@@ -21,7 +24,8 @@ check! {
     /// ## How it is decided
     /// The list of what `initdb` makes, for the version at hand: `pg_clog` and `pg_xlog` up
     /// to 9.6, `pg_xact` and `pg_wal` from 10 on. Each path must be there and of the right
-    /// kind. Files of tables are looked for by `pg_class`.
+    /// kind. It is fatal where the next start ends for it, and else damage. Files of tables
+    /// are looked for by `pg_class`.
     ///
     /// ## What else may cause it
     /// A backup or copying tool, `git` or an object store, which drops empty folders:
@@ -42,12 +46,13 @@ check! {
     "required-file-missing" Fatal Dir: "a file or directory that the server needs is missing"
 }
 
-/// What is missing, what the server does without it, and how bad that is.
+/// What must be there.
 struct Required {
     path: &'static str,
     directory: bool,
     since: Major,
     until: Major,
+    /// What the server does without it, when it starts.
     effect: &'static str,
     severity: Severity,
 }
@@ -69,8 +74,16 @@ const fn directory(path: &'static str, since: Major, until: Major) -> Required {
         directory: true,
         since,
         until,
-        effect: "the server does not start",
-        severity: Severity::Fatal,
+        effect: "this start does without it, a later one may not",
+        severity: Severity::Damage,
+    }
+}
+
+/// What the server makes anew when it can; only a start that ends for it tells of it.
+const fn made_anew(path: &'static str, since: Major, until: Major) -> Required {
+    Required {
+        severity: Severity::Note,
+        ..directory(path, since, until)
     }
 }
 
@@ -80,8 +93,16 @@ static REQUIRED: &[Required] = &[
     file("PG_VERSION", "the server does not take this for a data directory"),
     file("global/pg_control", "the server does not start"),
     file("global/pg_filenode.map", "the server starts, and then crashes again and again"),
-    directory("base", Major::V9_0, Major::V19),
-    directory("global", Major::V9_0, Major::V19),
+    Required {
+        effect: "the server starts, but no database can be reached",
+        severity: Severity::Fatal,
+        ..directory("base", Major::V9_0, Major::V19)
+    },
+    Required {
+        effect: "the server does not start",
+        severity: Severity::Fatal,
+        ..directory("global", Major::V9_0, Major::V19)
+    },
     directory("pg_xact", Major::V10, Major::V19),
     directory("pg_clog", Major::V9_0, Major::V9_6),
     directory("pg_wal", Major::V10, Major::V19),
@@ -96,12 +117,16 @@ static REQUIRED: &[Required] = &[
     directory("pg_logical/snapshots", Major::V9_4, Major::V19),
     directory("pg_logical/mappings", Major::V9_4, Major::V19),
     directory("pg_commit_ts", Major::V9_5, Major::V19),
+    made_anew("pg_stat", Major::V9_3, Major::V14),
+    made_anew("pg_stat_tmp", Major::V9_3, Major::V14),
 ];
 
 /// Looks for each required file and directory of the version.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let evidence = examination.evidence;
     let major = examination.cluster.version.map(|version: &Version| version.major);
+    let failure = examination.recovery.and_then(|run| run.failure.as_deref());
+    let message = examination.refusal.or(failure).unwrap_or_default();
     for required in REQUIRED {
         let applies = major.is_none_or(|m| required.since <= m && m <= required.until)
             && (major.is_some() || !required.directory);
@@ -110,11 +135,29 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         } else {
             evidence.by_path(required.path).is_some()
         };
-        if applies && !present {
-            let what = if required.directory { "directory" } else { "file" };
-            let message = format!("{what} {} is missing: {}", required.path, required.effect);
-            let finding = Finding::new(&CHECK, Location::file(required.path), message);
-            findings.push(finding.severity(required.severity));
+        let refused = required.directory && is_refused_for(message, required.path);
+        if !applies || present || required.severity == Severity::Note && !refused {
+            continue;
         }
+        let what = if required.directory { "directory" } else { "file" };
+        let (effect, severity) = if refused {
+            ("the server does not start", Severity::Fatal)
+        } else {
+            (required.effect, required.severity)
+        };
+        let message = format!("{what} {} is missing: {effect}", required.path);
+        let finding = Finding::new(&CHECK, Location::file(required.path), message);
+        findings.push(finding.severity(severity));
     }
+}
+
+/// Whether a message with which the start ends is said for want of a directory.
+fn is_refused_for(message: &str, path: &str) -> bool {
+    let unnamed = |text: &str, paths: &[&str]| message.contains(text) && paths.contains(&path);
+    let slrus = ["pg_xact", "pg_clog", "pg_multixact/offsets", "pg_multixact/members", "pg_commit_ts"];
+    let checkpoint = ["pg_xact", "pg_subtrans", "pg_logical/snapshots", "pg_logical/mappings"];
+    message.contains(&format!("\"{path}\""))
+        || unnamed("could not access status of transaction", &slrus)
+        || unnamed("checkpoint request failed", &checkpoint)
+        || unnamed("checkpoint record", &["pg_wal", "pg_xlog"])
 }

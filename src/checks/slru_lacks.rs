@@ -2,8 +2,9 @@
 //! checks of the commit log and of multixacts.
 
 use crate::check::Examination;
-use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
-use crate::format::types::RelFileLocator;
+use crate::cluster::slru::SlruFiles;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
+use crate::format::types::{Oid, RelFileLocator};
 use crate::report::units::thousands;
 use crate::scan::tally::{Lack, Need};
 
@@ -33,7 +34,24 @@ pub fn lacking<'a>(examination: &'a Examination<'a>) -> impl Iterator<Item = Lac
         })
 }
 
-impl Lacking<'_> {
+impl<'a> Lacking<'a> {
+    /// The page with the files it belongs to, when it is one of multixacts.
+    #[must_use]
+    pub fn multixact_page(&self) -> Option<(Slru, &'a SlruFiles, u64)> {
+        let xacts = self.examination.xacts?;
+        match self.lack {
+            Lack::OffsetsPage(page) => Some((Slru::MultiXactOffset, &xacts.offsets, page)),
+            Lack::MembersPage(page) => Some((Slru::MultiXactMember, &xacts.members, page)),
+            _ => None,
+        }
+    }
+
+    /// The database of the relation.
+    #[must_use]
+    pub fn database(&self) -> Oid {
+        self.relation.db_oid
+    }
+
     fn relation(&self) -> String {
         let name = self.examination.names.name(self.relation).qualified();
         name.unwrap_or_else(|| match self.examination.forks.get(self.need.first.0) {

@@ -1,5 +1,6 @@
 //! Tuple header is invalid.
 
+use crate::format::heap::{HeapTuple, MAX_HEAP_ATTRIBUTE_NUMBER, Xmin};
 use crate::scan::page::HeapView;
 use crate::scan::tally::Tally;
 
@@ -16,7 +17,7 @@ check! {
     /// What `verify_heapam.c: check_tuple_header` of the amcheck extension tests, for every
     /// version: the data must begin inside the tuple, and where the number of columns and the
     /// null bitmap put them (plus 4 bytes if there is an OID, up to 11). Further: more than
-    /// 1600 columns, a multixact marked as committed, a row updated in place (HOT) without an
+    /// 1600 columns, or more than `pg_class.relnatts` in a row known to be committed, a multixact marked as committed, a row updated in place (HOT) without an
     /// updating transaction or the result of one without being an update, both "moved" flags
     /// of the old VACUUM FULL, and flags that the version does not know. "Inserted by a
     /// committed" together with "by an aborted transaction" means frozen from 9.4 on; before,
@@ -44,10 +45,27 @@ check! {
 #[inline]
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let layout = &view.view.context.layout;
+    let relnatts = view.view.promise.map_or(u16::MAX, |promise| promise.relnatts);
     for tuple in view.heap.tuples {
+        if tuple.header.natts() > relnatts && is_of_table(view, tuple) {
+            let natts = tuple.header.natts();
+            let message = format!("tuple has {natts} attributes, its table only {relnatts}");
+            let at = tuple.lp.lp_off();
+            tally.push(view.view.tuple_finding(&CHECK, tuple.offnum, at, message));
+        }
         tuple.header.faults(tuple.lp.lp_len(), layout, |fault| {
             let at = tuple.lp.lp_off();
             tally.push(view.view.tuple_finding(&CHECK, tuple.offnum, at, fault.to_string()));
         });
     }
+}
+
+/// Whether a tuple is as the catalogs have the table: not the work of a transaction that added
+/// a column and never committed, nor of one that is lost with its WAL.
+fn is_of_table(view: &HeapView<'_, '_>, tuple: &HeapTuple) -> bool {
+    let context = view.view.context;
+    let header = &tuple.header;
+    header.natts() <= MAX_HEAP_ATTRIBUTE_NUMBER
+        && !view.view.is_ahead()
+        && matches!(header.xmin(&context.layout), Xmin::Frozen | Xmin::Committed)
 }

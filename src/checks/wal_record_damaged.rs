@@ -5,6 +5,7 @@ use crate::finding::{Confidence, Severity};
 use crate::finding::{Finding, Findings, Location};
 use crate::format::wal::WalGeometry;
 use crate::recovery::beyond::Beyond;
+use crate::recovery::copies::advice;
 use crate::recovery::start::DryRun;
 use crate::recovery::stop::StopCause;
 use crate::report::StopKind;
@@ -76,7 +77,8 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let location = Location::file(&path)
         .at_lsn(stop.lsn)
         .at_byte(geometry.segment_offset(stop.lsn));
-    let finding = Finding::new(&CHECK, location, message).severity(severity);
+    let mut finding = Finding::new(&CHECK, location, message).severity(severity);
+    finding.remedy = advice(examination.other_copies);
     findings.push(finding.confidence(Confidence::Likely));
 }
 

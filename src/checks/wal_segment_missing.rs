@@ -4,6 +4,7 @@ use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use super::wal_record_damaged::stop_kind;
 use crate::report::StopKind;
+use crate::recovery::copies::advice;
 use crate::recovery::stop::StopCause;
 
 check! {
@@ -58,5 +59,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
          replay before it and does not say so"
     );
     let location = Location::file(&format!("{directory}/{segment}")).at_lsn(stop.lsn);
-    findings.push(Finding::new(&CHECK, location, message));
+    let mut finding = Finding::new(&CHECK, location, message);
+    finding.remedy = advice(examination.other_copies);
+    findings.push(finding);
 }

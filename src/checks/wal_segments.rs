@@ -3,9 +3,12 @@
 
 use crate::check::Examination;
 use crate::format::page::is_zeroed;
-use crate::format::types::XLogRecPtr;
+use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::Version;
+use crate::format::wal::page::LONG_HEADER_BYTES;
 use crate::format::wal::{WalGeometry, WalPageHeader};
+use crate::pgdata::{FileId, FileKind};
+use crate::recovery::source::EvidenceWal;
 
 /// A segment file.
 pub struct Segment {
@@ -29,49 +32,39 @@ pub enum Kind {
     Recycled(XLogRecPtr),
 }
 
-/// Every segment of the data directory and of the archives.
+/// Every file of a segment, in the data directory and in the archives.
 pub fn segments<'a>(examination: &'a Examination<'a>) -> impl Iterator<Item = Segment> + 'a {
-    examination.wal.into_iter().flat_map(move |wal| {
-        wal.segments().map(move |(tli, segno, id)| {
-            let entry = examination.evidence.entry(id);
-            let path = wal.path(tli, segno);
-            let kind = kind(
-                examination,
-                tli,
-                segno,
-                id,
-                entry.size,
-                entry.archive.is_some(),
-            );
-            Segment { path, kind }
+    let files = examination.wal.into_iter().flat_map(EvidenceWal::files);
+    files.flat_map(move |(tli, segno, files)| {
+        files.iter().map(move |id| Segment {
+            path: examination.evidence.entry(*id).path.clone(),
+            kind: kind(examination, tli, segno, *id),
         })
     })
 }
 
-fn kind(
-    examination: &Examination<'_>,
-    tli: u32,
-    segno: u64,
-    id: crate::pgdata::FileId,
-    size: u64,
-    archived: bool,
-) -> Kind {
+fn kind(examination: &Examination<'_>, tli: TimeLineID, segno: XLogSegNo, id: FileId) -> Kind {
     let (Some(layout), Some(version)) = (examination.cluster.layout, examination.cluster.version)
     else {
         return Kind::Good;
     };
     let geometry = WalGeometry::of(&layout);
-    if size != geometry.segment_size {
-        return Kind::Malformed(format!(
-            "has {size} bytes, a segment has {}",
-            geometry.segment_size
-        ));
+    let entry = examination.evidence.entry(id);
+    let partial = matches!(entry.kind, FileKind::WalPartial(_));
+    match examination.evidence.content_size(id) {
+        Ok(size) if size == geometry.segment_size => {}
+        // A compressed one ends where writing had got to.
+        Ok(size) if partial && size < geometry.segment_size => {}
+        Ok(size) => {
+            return Kind::Malformed(format!(
+                "has {size} bytes, a segment has {}",
+                geometry.segment_size
+            ));
+        }
+        Err(error) => return Kind::Malformed(error.to_string()),
     }
-    let mut head = [0; 40];
-    let read = examination
-        .evidence
-        .file(id)
-        .and_then(|file| file.read_at(&mut head, 0));
+    let mut head = [0; LONG_HEADER_BYTES];
+    let read = examination.evidence.head(id, &mut head);
     let Ok(header) = WalPageHeader::parse(version, &head[..read.unwrap_or(0)]) else {
         return Kind::Malformed("its first page cannot be read".to_owned());
     };
@@ -97,7 +90,7 @@ fn kind(
     let start = geometry.segment_start(segno);
     let end = examination.recovery.and_then(|run| run.end_of_wal);
     if header.xlp_pageaddr != start {
-        let behind = !archived && end.is_some_and(|end| start >= end);
+        let behind = entry.archive.is_none() && end.is_some_and(|end| start >= end);
         return if behind && header.xlp_pageaddr < start {
             Kind::Recycled(header.xlp_pageaddr)
         } else if end.is_none() {

@@ -76,6 +76,10 @@ pub(super) fn report(
 ) {
     let context = view.view.context;
     let xid = if field == "xmin" { tuple.header.t_xmin } else { tuple.header.t_xmax };
+    if view.view.xid_awaits_wal(xid) {
+        // That is the page's fault, told by page-lsn-beyond-wal.
+        return;
+    }
     let next = horizons.next_xid;
     let oldest = horizons.oldest_xid;
     let place = Slru::Xact.locate(u64::from(xid.0), &context.layout);

@@ -4,8 +4,7 @@ use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use crate::finding::{Confidence, Severity};
 use crate::format::types::ForkNumber;
-use crate::format::vm;
-use crate::scan::forks::ForkFiles;
+use crate::scan::forks::sibling;
 
 check! {
     /// ## What it means
@@ -54,7 +53,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         }
         for block in &counts.zero {
             let is_last = counts.last_nonzero.is_none_or(|last| block > last);
-            let held_rows = is_marked_all_visible(examination, fork, block);
+            let held_rows = is_marked_all_visible(examination, *number, block);
             if is_last && !held_rows {
                 continue;
             }
@@ -83,19 +82,8 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
 }
 
 /// Whether the visibility map on disk marks a heap block: only one with tuples ever is.
-fn is_marked_all_visible(examination: &Examination<'_>, main: &ForkFiles, block: u32) -> bool {
-    let Some(layout) = examination.cluster.layout else { return false };
-    let map = examination
-        .forks
-        .iter()
-        .find(|f| f.locator == main.locator && f.fork == ForkNumber::Vm && f.temporary == main.temporary);
-    let (map_block, place) = vm::locate(block, &layout);
-    let Some((file, _)) = map.and_then(|map| map.segments.get(&(map_block / layout.relseg_size)))
-    else {
-        return false;
-    };
-    let mut page = vec![0; layout.blcksz as usize];
-    let offset = u64::from(map_block % layout.relseg_size) * u64::from(layout.blcksz);
-    let read = examination.evidence.file(*file).and_then(|file| file.read_at(&mut page, offset));
-    matches!(read, Ok(got) if got == page.len()) && vm::status(&page, place, &layout) & 1 != 0
+fn is_marked_all_visible(examination: &Examination<'_>, main: usize, block: u32) -> bool {
+    let map = sibling(examination.forks, main, ForkNumber::Vm);
+    let counts = map.and_then(|map| examination.tally?.forks.get(&map));
+    counts.is_some_and(|counts| counts.all_visible.contains(block))
 }

@@ -97,6 +97,26 @@ impl CatalogRelation {
     }
 }
 
+/// What the catalogs, as replay leaves them, promise about the tuples of a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Promise {
+    /// Columns, dropped ones included: no tuple has more.
+    pub relnatts: u16,
+    /// No tuple carries an older transaction unfrozen; 0 for relations that are not frozen.
+    pub relfrozenxid: TransactionId,
+    /// No tuple carries an older multixact, 9.3 and later.
+    pub relminmxid: Option<MultiXactId>,
+}
+
+impl Promise {
+    /// `MultiXactIdPrecedes`.
+    #[must_use]
+    pub fn precedes_relminmxid(&self, multi: MultiXactId) -> bool {
+        self.relminmxid
+            .is_some_and(|oldest| oldest != 0 && multi.wrapping_sub(oldest) >= 0x8000_0000)
+    }
+}
+
 /// The databases, tablespaces and relations of the cluster.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Catalog {
@@ -119,19 +139,72 @@ impl Catalog {
         xacts: &mut dyn Committed,
         problems: &mut Vec<CatalogProblem>,
     ) -> Self {
-        let mut reader = Reader {
-            evidence,
-            layout: *layout,
-            replayed: ReplayedBlocks::default(),
-            maps: BTreeMap::new(),
-            unusable_maps: BTreeMap::new(),
-            folders: BTreeMap::new(),
-            xacts,
-            problems,
-        };
+        let mut reader = Reader::new(evidence, layout, xacts, problems);
         let catalog = reader.read(redo);
         reader.tell_lost();
         catalog
+    }
+
+    /// Hands out every row of the catalogs on disk, deleted ones and those of transactions that
+    /// never committed, too, older ones first. Gives the files they stand in.
+    pub fn every_row_on_disk(
+        evidence: &Evidence,
+        layout: &Layout,
+        each: &mut EachRow<'_>,
+    ) -> CatalogFiles {
+        let (mut nobody, mut problems) = (Nobody, Vec::new());
+        let mut reader = Reader::new(evidence, layout, &mut nobody, &mut problems);
+        reader.read_maps(None);
+        let mut files = CatalogFiles::default();
+        let shared = [
+            (CatalogTable::Database, DATABASE_RELATION_ID),
+            (CatalogTable::Tablespace, TABLESPACE_RELATION_ID),
+        ];
+        for (table, oid) in shared {
+            files
+                .tables
+                .insert(reader.mapped(GLOBALTABLESPACE_OID, 0, oid), table);
+        }
+        let classes: Vec<RelFileLocator> = reader
+            .folders
+            .iter()
+            .map(|(db_oid, spc_oid)| reader.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
+            .collect();
+        reader.pin(files.tables.keys().chain(&classes).copied());
+        for (db_oid, rel_number) in reader.possible_namespaces(&classes) {
+            let spc_oid = reader.folders.get(&db_oid).copied().unwrap_or_default();
+            files.tables.insert(
+                locator(spc_oid, db_oid, rel_number),
+                CatalogTable::Namespace,
+            );
+        }
+        for class in classes {
+            files.tables.insert(class, CatalogTable::Class);
+        }
+        reader.pin(files.tables.keys().copied());
+        let mut room = HeapTuples::new(layout);
+        for (file, table) in &files.tables {
+            let mut tuples = Vec::new();
+            reader.each_block_on_disk(*file, |_, block| {
+                let Ok(page) = block else { return };
+                let Ok(heap) = room.read(page) else { return };
+                tuples.extend(
+                    heap.tuples
+                        .iter()
+                        .map(|tuple| (tuple.header, heap.bytes(tuple).to_vec())),
+                );
+            });
+            tuples.sort_by(|(a, _), (b, _)| match (a.t_xmin, b.t_xmin) {
+                (a, b) if a == b => std::cmp::Ordering::Equal,
+                (a, b) if a.precedes(b) => std::cmp::Ordering::Less,
+                _ => std::cmp::Ordering::Greater,
+            });
+            for (header, tuple) in &tuples {
+                each(*table, file.db_oid, header, tuple);
+            }
+        }
+        files.maps = reader.maps;
+        files
     }
 
     /// The relation of some files.
@@ -156,6 +229,25 @@ impl Catalog {
             kind: relation.map(CatalogRelation::kind),
             oid: relation.map(|r| r.class.oid),
         }
+    }
+
+    /// Whether the catalogs that would name some files are known, and do not: the files of a
+    /// relation that was never committed, or is no more.
+    #[must_use]
+    pub fn disowns(&self, locator: RelFileLocator) -> bool {
+        let own = (locator.db_oid, Oid::MIN)..=(locator.db_oid, Oid::MAX);
+        self.relation(locator).is_none() && self.relations.range(own).next().is_some()
+    }
+
+    /// What they say of a table's tuples.
+    #[must_use]
+    pub fn promise(&self, locator: RelFileLocator) -> Option<Promise> {
+        let class = &self.relation(locator)?.class;
+        matches!(class.relkind, b'r' | b't' | b'm').then_some(Promise {
+            relnatts: class.relnatts,
+            relfrozenxid: class.relfrozenxid,
+            relminmxid: class.relminmxid,
+        })
     }
 
     /// The table that a TOAST table, or the index of one, belongs to.
@@ -225,6 +317,40 @@ impl Catalog {
     }
 }
 
+/// A catalog that names things.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CatalogTable {
+    /// `pg_class`.
+    Class,
+    /// `pg_namespace`.
+    Namespace,
+    /// `pg_database`.
+    Database,
+    /// `pg_tablespace`.
+    Tablespace,
+}
+
+/// Is handed rows of catalogs: which catalog, of which database, header and whole tuple.
+pub type EachRow<'a> = dyn FnMut(CatalogTable, Oid, &HeapTupleHeader, &[u8]) + 'a;
+
+/// The files of the catalogs that name things.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogFiles {
+    /// Which catalog some files are.
+    pub tables: BTreeMap<RelFileLocator, CatalogTable>,
+    /// The relation maps, by database (0: `global/`).
+    pub maps: BTreeMap<Oid, RelMap>,
+}
+
+/// Knows of no transaction.
+struct Nobody;
+
+impl Committed for Nobody {
+    fn committed(&mut self, _: TransactionId) -> bool {
+        false
+    }
+}
+
 /// A visible row.
 struct Row<T> {
     xmin: TransactionId,
@@ -264,6 +390,26 @@ struct Reader<'a> {
     folders: BTreeMap<Oid, Oid>,
     xacts: &'a mut dyn Committed,
     problems: &'a mut Vec<CatalogProblem>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        evidence: &'a Evidence,
+        layout: &Layout,
+        xacts: &'a mut dyn Committed,
+        problems: &'a mut Vec<CatalogProblem>,
+    ) -> Self {
+        Self {
+            evidence,
+            layout: *layout,
+            replayed: ReplayedBlocks::default(),
+            maps: BTreeMap::new(),
+            unusable_maps: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            xacts,
+            problems,
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -499,14 +645,7 @@ impl Reader<'_> {
 
     /// One block as it is on disk, when the server would take it in.
     fn block(&self, locator: RelFileLocator, blkno: BlockNumber) -> Option<Vec<u8>> {
-        let segment = blkno.checked_div(self.layout.relseg_size)?;
-        let in_segment = blkno.checked_rem(self.layout.relseg_size)?;
-        let file = self.evidence.file(self.file(locator, segment)?).ok()?;
-        let mut page = vec![0; self.layout.blcksz as usize];
-        let file_offset = u64::from(in_segment) * u64::from(self.layout.blcksz);
-        let got = file.read_at(&mut page, file_offset).ok()?;
-        let whole = got == page.len() && !is_zeroed(&page);
-        (whole && server_accepts(&page, &self.layout)).then_some(page)
+        block_on_disk(self.evidence, &self.layout, locator, blkno)
     }
 
     fn path(&self, locator: RelFileLocator, segment: u32) -> String {
@@ -717,6 +856,25 @@ const MAX_MESSAGES: usize = 20;
 /// Blocks read at a time.
 const CHUNK_BLOCKS: usize = 32;
 
+/// One block of a main fork as it is on disk, when the server would take it in.
+#[must_use]
+pub fn block_on_disk(
+    evidence: &Evidence,
+    layout: &Layout,
+    locator: RelFileLocator,
+    blkno: BlockNumber,
+) -> Option<Vec<u8>> {
+    let segment = blkno.checked_div(layout.relseg_size)?;
+    let in_segment = blkno.checked_rem(layout.relseg_size)?;
+    let path = relation_path(layout.version, locator, ForkNumber::Main, segment);
+    let file = evidence.file(evidence.by_path(&path)?).ok()?;
+    let mut page = vec![0; layout.blcksz as usize];
+    let file_offset = u64::from(in_segment) * u64::from(layout.blcksz);
+    let got = file.read_at(&mut page, file_offset).ok()?;
+    let whole = got == page.len() && !is_zeroed(&page);
+    (whole && server_accepts(&page, layout)).then_some(page)
+}
+
 /// Whether a file may hold `pg_namespace`; beside those that rows on disk name, `initdb` and
 /// `CREATE DATABASE` may have given it its object identifier as number.
 fn is_possible_namespace(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
@@ -728,5 +886,24 @@ fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocat
         spc_oid,
         db_oid,
         rel_number,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multixacts_are_compared_in_a_circle() {
+        let promise = |relminmxid| Promise {
+            relnatts: 1,
+            relfrozenxid: TransactionId(3),
+            relminmxid,
+        };
+        assert!(promise(Some(10)).precedes_relminmxid(9));
+        assert!(!promise(Some(10)).precedes_relminmxid(10));
+        assert!(promise(Some(10)).precedes_relminmxid(u32::MAX));
+        assert!(!promise(Some(u32::MAX)).precedes_relminmxid(10));
+        assert!(!promise(None).precedes_relminmxid(9));
     }
 }

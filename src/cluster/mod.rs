@@ -5,6 +5,7 @@
 //! by one check.
 
 pub mod catalog;
+pub mod names;
 pub mod replay;
 pub mod slru;
 pub mod xact;
@@ -15,7 +16,7 @@ use crate::format::history::{Switchpoint, TimeLineHistory};
 use crate::format::pgversion::PgVersion;
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Layout, Version};
-use crate::format::wal::WalPageHeader;
+use crate::format::wal::page::{LONG_HEADER_BYTES, WalPageHeader};
 use crate::format::{Malformed, wal};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use crate::recovery::timeline::Timelines;
@@ -106,11 +107,14 @@ impl Cluster {
         };
         let version = named
             .or(decoded.map(|control| control.version))
-            .or_else(|| version_of_wal(evidence));
+            .or_else(|| first_wal_pages(evidence).map(|(version, _)| version).next());
         let layout = match (decoded, version) {
             (Some(control), Some(version)) if control.version == version => Some(control.layout()),
             (_, version) => version.map(|version| layout_of_wal(evidence, version)),
         };
+        if let Some(layout) = &layout {
+            evidence.limit_segments(layout.wal_segsz);
+        }
         let histories = version.map_or_else(BTreeMap::new, |v| read_histories(evidence, v));
         Self {
             pg_version,
@@ -197,30 +201,29 @@ fn read_histories(
     histories
 }
 
-/// The version whose magic the first readable WAL segment carries.
-fn version_of_wal(evidence: &Evidence) -> Option<&'static Version> {
-    let mut head = [0; 2];
+/// The header of a segment's first page, with the version that its magic number tells.
+pub(crate) fn first_wal_page(
+    evidence: &Evidence,
+    id: FileId,
+) -> Option<(&'static Version, WalPageHeader)> {
+    let mut head = [0; LONG_HEADER_BYTES];
+    let got = evidence.head(id, &mut head).ok()?;
+    WalPageHeader::identify(head.get(..got)?)
+}
+
+/// The same of every segment, one after another.
+fn first_wal_pages(evidence: &Evidence) -> impl Iterator<Item = (&'static Version, WalPageHeader)> {
     evidence
         .iter()
-        .filter(|(_, e)| matches!(e.kind, FileKind::Wal(_)))
-        .find_map(|(id, _)| {
-            let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
-            (got == head.len()).then(|| Version::by_wal_magic(u16::from_le_bytes(head)))?
-        })
+        .filter(|(_, entry)| matches!(entry.kind, FileKind::Wal(_)))
+        .filter_map(|(id, _)| first_wal_page(evidence, id))
 }
 
 /// Version and sizes as the first WAL segment of the version tells them, or as usual.
 fn layout_of_wal(evidence: &Evidence, version: &'static Version) -> Layout {
-    let mut head = [0; 40];
-    evidence
-        .iter()
-        .filter(|(_, e)| matches!(e.kind, FileKind::Wal(_)))
-        .find_map(|(id, _)| {
-            let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
-            let header = WalPageHeader::parse(version, head.get(..got)?).ok()?;
-            let own = version.wal_magics.contains(&header.xlp_magic);
-            layout_by_wal(version, &header.long.filter(|_| own)?)
-        })
+    first_wal_pages(evidence)
+        .filter(|(of, _)| of.major == version.major)
+        .find_map(|(_, header)| layout_by_wal(version, &header.long?))
         .unwrap_or_else(|| Layout::usual(version))
 }
 

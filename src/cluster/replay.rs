@@ -25,7 +25,9 @@ use crate::format::types::{
 };
 use crate::format::version::{Layout, Major};
 use crate::format::wal::effects::{Effect, effects};
-use crate::format::wal::heap::{self, HeapOp, Target, TupleData, Update};
+use crate::format::wal::heap::{
+    self, HeapOp, Target, TupleData, Update, XLH_DELETE_IS_PARTITION_MOVE, XLH_DELETE_IS_SUPER,
+};
 use crate::format::wal::heap2::{self, Heap2Op};
 use crate::format::wal::prune::{self, Cleanup, Freeze, FrozenHeader};
 use crate::format::wal::rmgr::{RM_HEAP_ID, RM_HEAP2_ID};
@@ -93,6 +95,26 @@ pub fn replay_blocks(
         }
     });
     redo.blocks
+}
+
+impl ReplayedBlocks {
+    /// Applies one record to the `wanted` main forks. `base` is as for [`replay_blocks`].
+    pub fn apply(
+        &mut self,
+        layout: Layout,
+        record: &Record<'_, '_>,
+        wanted: &dyn Fn(RelFileLocator) -> bool,
+        base: &dyn Fn(RelFileLocator, BlockNumber) -> Option<Vec<u8>>,
+    ) {
+        let mut redo = Redo {
+            layout,
+            wanted,
+            base,
+            blocks: std::mem::take(self),
+        };
+        redo.record(record);
+        *self = redo.blocks;
+    }
 }
 
 /// The records about wanted blocks in one piece of WAL: start, end, bytes.
@@ -425,11 +447,6 @@ impl Redo<'_> {
         Ok(())
     }
 }
-
-/// `XLH_DELETE_IS_SUPER`, 9.5 and later: a speculative insertion is taken back.
-const XLH_DELETE_IS_SUPER: u8 = 0x08;
-/// `XLH_DELETE_IS_PARTITION_MOVE`, 11 and later.
-const XLH_DELETE_IS_PARTITION_MOVE: u8 = 0x10;
 
 /// Byte offsets in `HeapTupleHeaderData`.
 const XMIN: usize = 0;

@@ -177,10 +177,20 @@ impl BackupLabel {
         }
     }
 
+    /// Whether the backup was taken from a standby. The server misses the line where it does
+    /// not follow a `BACKUP METHOD`.
+    #[must_use]
+    pub fn is_from_standby(&self) -> bool {
+        self.backup_method.is_some() && self.backup_from.as_deref() == Some("standby")
+    }
+
     /// What a server of `version` says of a label it could read (`read_backup_label`).
     #[must_use]
     pub fn refusal(&self, version: &Version) -> Option<Refusal> {
-        let found = self.start_timeline.filter(|_| version.since(Major::V11));
+        // fscanf takes "START TIME" away from the line when it is the first to begin so.
+        let found = self
+            .start_timeline
+            .filter(|_| version.since(Major::V11) && self.start_time.is_some());
         if let Some(found) = found
             && found != self.start_wal_file.tli
         {

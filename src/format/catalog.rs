@@ -30,6 +30,9 @@ pub const NAMESPACE_RELATION_ID: Oid = 2615;
 /// `PG_TOAST_NAMESPACE`.
 pub const PG_TOAST_NAMESPACE: Oid = 99;
 
+/// `DATCONNLIMIT_INVALID_DB`: the `datconnlimit` of a database whose removal has begun.
+pub const DATCONNLIMIT_INVALID_DB: i32 = -2;
+
 /// `NAMEDATALEN`.
 const NAMEDATALEN: usize = 64;
 
@@ -59,6 +62,8 @@ pub struct PgClass {
     pub relpersistence: u8,
     /// `relkind`.
     pub relkind: u8,
+    /// `relnatts`: columns, dropped ones included.
+    pub relnatts: u16,
     /// `relfrozenxid`.
     pub relfrozenxid: TransactionId,
     /// `relminmxid`, 9.3 and later.
@@ -182,7 +187,7 @@ impl PgClass {
             if relistemp { b't' } else { b'p' }
         };
         let relkind = c.u8()?;
-        let _relnatts = c.u16()?;
+        let relnatts = c.u16()?;
         let _relchecks = c.u16()?;
         if !since(Major::V12) {
             let _relhasoids = c.bool()?;
@@ -226,6 +231,7 @@ impl PgClass {
             relisshared,
             relpersistence,
             relkind,
+            relnatts,
             relfrozenxid,
             relminmxid,
         })

@@ -17,6 +17,7 @@
 
 pub mod backup_label;
 pub mod catalog;
+pub mod chain;
 pub mod checkpoint;
 pub mod checksum;
 pub mod control;

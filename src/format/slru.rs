@@ -43,6 +43,17 @@ pub enum Slru {
     CommitTs,
 }
 
+impl Slru {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Xact,
+        Self::Subtrans,
+        Self::MultiXactOffset,
+        Self::MultiXactMember,
+        Self::CommitTs,
+    ];
+}
+
 /// Where an entry of an SLRU lies.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SlruPlace {
@@ -461,13 +472,7 @@ mod tests {
             let page = vec![1; len];
             for major in [Major::V9_0, Major::V9_3, Major::V19] {
                 let layout = layout(major);
-                for slru in [
-                    Slru::Xact,
-                    Slru::Subtrans,
-                    Slru::MultiXactOffset,
-                    Slru::MultiXactMember,
-                    Slru::CommitTs,
-                ] {
+                for slru in Slru::ALL {
                     let place = slru.locate(entry, &layout);
                     assert!(place.byte < 8192 && place.page < 32 && place.shift < 8);
                     let _ = xid_status(&page, place);

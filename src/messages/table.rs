@@ -161,7 +161,7 @@ pub static MESSAGES: &[Message] = &[
         consequence: StartFails,
         meaning: "postmaster.pid is there: another server runs on this directory, or one that \
             was killed left the file or its child processes behind.",
-        checks: &[],
+        checks: &["lock-file-empty"],
         advice: "Look for postgres processes and end them by `pg_ctl stop`; look on every \
             machine that can mount the directory.",
         avoid: "Do not delete postmaster.pid while any process of the old server lives, here or \
@@ -622,7 +622,11 @@ pub static MESSAGES: &[Message] = &[
         consequence: StartFails,
         meaning: "backup_label (or tablespace_map) is garbled, or does not belong to this \
             pg_control: pieces of different backups were mixed, or a file was edited.",
-        checks: &["backup-label-invalid", "control-file-disagrees-with-wal"],
+        checks: &[
+            "backup-label-invalid",
+            "tablespace-map-invalid",
+            "control-file-disagrees-with-wal",
+        ],
         advice: "Restore the backup again, with the backup_label and pg_control that belong to \
             it.",
         avoid: NO_LABEL,
@@ -698,6 +702,69 @@ pub static MESSAGES: &[Message] = &[
         source: "xlog.c: StartupXLOG; xlogrecovery.c: PerformWalRecovery",
     },
     Message {
+        id: "restore-command-missing",
+        wordings: &[
+            w(
+                "must specify \"restore_command\" when standby mode is not enabled",
+                &[],
+                1700,
+                1900,
+            ),
+            w(
+                "must specify restore_command when standby mode is not enabled",
+                &[],
+                1200,
+                1600,
+            ),
+            w(
+                "recovery command file \"%s\" must specify restore_command when standby mode is \
+                 not enabled",
+                &[File],
+                900,
+                1100,
+            ),
+        ],
+        level: "FATAL",
+        consequence: StartFails,
+        meaning: "recovery.signal (up to 11 recovery.conf) asks for recovery from an archive, and \
+            no setting says how to fetch WAL from it. Nothing is damaged.",
+        checks: &[],
+        advice: "Set restore_command to what fetches WAL from the archive; or, if no recovery was \
+            meant, move recovery.signal (up to 11 recovery.conf) away.",
+        avoid: NO_LABEL,
+        source: "xlogrecovery.c: validateRecoveryParameters",
+    },
+    Message {
+        id: "tablespace-link-failed",
+        wordings: &[w(
+            "could not create symbolic link \"%s\": %m",
+            &[File, ERRNO],
+            900,
+            1900,
+        )],
+        level: "FATAL, or ERROR",
+        consequence: StartFails,
+        meaning: "The server makes the links to tablespaces anew, as tablespace_map or the WAL \
+            says, and could not.",
+        checks: &["tablespace-map-invalid", "tablespace-link-dangling"],
+        advice: "Look at tablespace_map: each line is the number of a tablespace, a blank and a \
+            path.",
+        avoid: NO_LABEL,
+        source: "xlogrecovery.c: InitWalRecovery; tablespace.c: create_tablespace_directories",
+    },
+    Message {
+        id: "checkpoint-request-failed",
+        wordings: &[w("checkpoint request failed", &[], 1500, 1900)],
+        level: "FATAL, or ERROR",
+        consequence: StartFails,
+        meaning: "Redo was done, but the checkpoint behind it failed; the line before tells why: \
+            a folder is missing, a disk is full, or a page is ahead of the WAL.",
+        checks: &["required-file-missing", "page-lsn-beyond-wal"],
+        advice: "Find the reason in the lines before it in the server's log.",
+        avoid: "Do not run pg_resetwal: the WAL was replayed, and nothing of it is lost yet.",
+        source: "checkpointer.c: RequestCheckpoint",
+    },
+    Message {
         id: "timeline-not-child",
         wordings: &[
             w(
@@ -711,6 +778,12 @@ pub static MESSAGES: &[Message] = &[
                 &[TLI, Other("own timeline")],
                 900,
                 902,
+            ),
+            w(
+                "requested timeline %u is not in this server's history",
+                &[TLI],
+                903,
+                1900,
             ),
             w(
                 "requested timeline %u does not contain minimum recovery point %X/%X on timeline \
@@ -1855,10 +1928,63 @@ pub static MESSAGES: &[Message] = &[
         consequence: StartFails,
         meaning: "The state of a replication slot is damaged. No table is concerned, but the \
             server does not start with it.",
-        checks: &[],
+        checks: &["replication-slot-invalid"],
         advice: "In a copy, move the slot's folder out of pg_replslot; its consumer must be \
             built anew.",
         avoid: "Do not run pg_resetwal for it.",
+        source: "slot.c: RestoreSlotFromDisk",
+    },
+    Message {
+        id: "state-file-short",
+        wordings: &[
+            w(
+                "could not read file \"%s\": read %d of %d",
+                &[File, FOUND, EXPECTED],
+                1200,
+                1900,
+            ),
+            w(
+                "could not read file \"%s\", read %d of %u: %m",
+                &[File, FOUND, EXPECTED, ERRNO],
+                904,
+                1100,
+            ),
+        ],
+        level: "PANIC",
+        consequence: StartFails,
+        meaning: "A file that the server reads whole when it starts is shorter than it should \
+            be: the state of a replication slot, or the progress of subscriptions.",
+        checks: &["replication-slot-invalid", "replication-origin-invalid"],
+        advice: "In a copy, move the slot's folder out of pg_replslot; its consumer must be \
+            built anew. Take pg_logical/replorigin_checkpoint from a copy of the same \
+            checkpoint.",
+        avoid: "Do not run pg_resetwal for it.",
+        source: "slot.c: RestoreSlotFromDisk; origin.c: StartupReplicationOrigin",
+    },
+    Message {
+        id: "slot-needs-wal-level",
+        wordings: &[
+            w(
+                "%s replication slot \"%s\" exists, but \"wal_level\" < \"%s\"",
+                &[Other("kind"), Other("slot"), EXPECTED],
+                1700,
+                1900,
+            ),
+            w(
+                "%s replication slot \"%s\" exists, but wal_level < %s",
+                &[Other("kind"), Other("slot"), EXPECTED],
+                1000,
+                1600,
+            ),
+        ],
+        level: "FATAL",
+        consequence: StartFails,
+        meaning: "A replication slot was left from a time when wal_level was higher. Nothing is \
+            damaged.",
+        checks: &[],
+        advice: "Set wal_level back, start, drop the slot if nobody needs it, and only then lower \
+            wal_level.",
+        avoid: "Do not delete the slot's folder while a consumer still counts on it.",
         source: "slot.c: RestoreSlotFromDisk",
     },
     Message {
@@ -1881,7 +2007,7 @@ pub static MESSAGES: &[Message] = &[
         consequence: StartFails,
         meaning: "pg_logical/replorigin_checkpoint is damaged: how far subscriptions have come \
             is lost. No table is concerned.",
-        checks: &[],
+        checks: &["replication-origin-invalid"],
         advice: "Take the file from a copy of the same checkpoint; without one, subscriptions \
             must be synchronised anew.",
         avoid: "Do not run pg_resetwal for it.",
@@ -1916,6 +2042,12 @@ pub static MESSAGES: &[Message] = &[
             ),
             w("invalid size stored in file \"%s\"", &[File], 1200, 1900),
             w(
+                "incorrect alignment of CRC offset for file \"%s\"",
+                &[File],
+                1200,
+                1900,
+            ),
+            w(
                 "incorrect size of file \"%s\": %d byte",
                 &[File, FOUND],
                 1200,
@@ -1938,7 +2070,7 @@ pub static MESSAGES: &[Message] = &[
         consequence: StartFails,
         meaning: "The state of a prepared transaction in pg_twophase is damaged: it can neither \
             be committed nor rolled back.",
-        checks: &["required-file-missing"],
+        checks: &["two-phase-file-invalid"],
         advice: "Copy the directory; bring the file back from a backup or standby.",
         avoid: "Do not delete the file: its transaction then counts as aborted although the \
             other side may have committed. Do not run pg_resetwal.",
@@ -1970,7 +2102,7 @@ pub static MESSAGES: &[Message] = &[
         consequence: SilentLoss,
         meaning: "The state of a prepared transaction was damaged, and the server deleted it: \
             the transaction counts as aborted now.",
-        checks: &["required-file-missing"],
+        checks: &["two-phase-file-invalid"],
         advice: "Look up in the transaction manager what that transaction was to do.",
         avoid: "Do not tell the other side to commit before that is clear.",
         source: "twophase.c: PrescanPreparedTransactions",
@@ -3043,6 +3175,7 @@ pub static MESSAGES: &[Message] = &[
         meaning: "VACUUM found that visibility map and table disagree, and mended it. Until \
             then index-only scans may have returned deleted rows; one of the two was older.",
         checks: &[
+            "visibility-map-disagrees-with-heap",
             "page-lsn-beyond-wal",
             "wal-segment-missing",
             "wal-record-damaged",

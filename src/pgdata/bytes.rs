@@ -1,5 +1,6 @@
 //! Opening read-only and reading at a position.
 
+use super::unpack::Charged;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -51,6 +52,7 @@ pub(super) enum Raw {
     File(File),
     Map(memmap2::Mmap),
     Memory(Vec<u8>),
+    Unpacked(Charged),
 }
 
 impl Raw {
@@ -74,6 +76,7 @@ impl Raw {
             }
             Self::Map(map) => map,
             Self::Memory(bytes) => bytes,
+            Self::Unpacked(charged) => &charged.bytes,
         };
         let from = usize::try_from(at).unwrap_or(usize::MAX).min(memory.len());
         let len = buf.len().min(memory.len() - from);
@@ -87,6 +90,7 @@ impl Raw {
             Self::File(_) => return None,
             Self::Map(map) => map,
             Self::Memory(bytes) => bytes,
+            Self::Unpacked(charged) => &charged.bytes,
         };
         let from = usize::try_from(from).ok()?;
         memory.get(from..from.checked_add(len)?)

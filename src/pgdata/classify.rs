@@ -259,8 +259,8 @@ fn slru(slru: Slru, name: &str) -> FileKind {
     parse_segment_name(name).map_or(FileKind::Other, |segno| FileKind::Slru { slru, segno })
 }
 
-/// Names a file of `pg_wal` or of a WAL archive by its last component. pgBackRest's
-/// `<segment>-<sha1>` is an ordinary segment.
+/// Names a file of `pg_wal`, or an uncompressed one of a WAL archive, by its last component.
+/// pgBackRest's `<segment>-<sha1>` is an ordinary segment.
 #[must_use]
 pub fn classify_wal(name: &str) -> FileKind {
     if name.starts_with("xlogtemp.")
@@ -283,29 +283,61 @@ pub fn classify_wal(name: &str) -> FileKind {
         .and_then(|rest| rest.strip_suffix(".backup"))
         .and_then(hex8);
     match (rest, backup) {
-        ("", _) => FileKind::Wal(wal),
-        (".partial", _) => FileKind::WalPartial(wal),
         (_, Some(segment_offset)) => FileKind::BackupHistory {
             wal,
             segment_offset,
         },
-        _ if rest.len() == 41
-            && rest.starts_with('-')
-            && rest.bytes().skip(1).all(|b| b.is_ascii_hexdigit()) =>
-        {
-            FileKind::Wal(wal)
-        }
-        _ => FileKind::Other,
+        _ => match without_sha1(rest) {
+            "" => FileKind::Wal(wal),
+            ".partial" => FileKind::WalPartial(wal),
+            _ => FileKind::Other,
+        },
     }
 }
 
-/// Whether the name is that of a WAL segment some archiver compressed.
+/// The rest of a segment's name without the `-<sha1>` that pgBackRest adds.
+fn without_sha1(rest: &str) -> &str {
+    match rest.rsplit_once('-') {
+        Some((rest, sha1)) if sha1.len() == 40 && sha1.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            rest
+        }
+        _ => rest,
+    }
+}
+
+/// Ends of names under which archivers put compressed files that can be read.
+const COMPRESSED: [&str; 7] = [".gz", ".zst", ".lz4", ".bz2", ".xz", ".lzma", ".br"];
+
+/// Names a file of a WAL archive by its last component, which may say that it is compressed:
+/// `<segment>.gz`, `<segment>.partial.zst`, `00000002.history.lz4`, and `<segment>.gz.partial`,
+/// which `pg_receivewal` is writing.
 #[must_use]
-pub fn is_compressed_wal(name: &str) -> bool {
-    wal_name(name).is_some()
-        && [".gz", ".zst", ".lz4", ".bz2", ".xz", ".lz", ".lzo", ".Z"]
-            .iter()
-            .any(|suffix| name.ends_with(suffix))
+pub fn classify_archived(name: &str) -> FileKind {
+    let strip = |name: &str| {
+        let mut suffixes = COMPRESSED.iter();
+        suffixes.find_map(|suffix| name.strip_suffix(suffix).map(str::to_owned))
+    };
+    let receiving = name.strip_suffix(".partial").and_then(strip);
+    if let Some(segment) = receiving {
+        return match classify_wal(&segment) {
+            FileKind::Wal(wal) => FileKind::WalPartial(wal),
+            _ => FileKind::Other,
+        };
+    }
+    match strip(name).map(|name| classify_wal(&name)) {
+        None => classify_wal(name),
+        Some(FileKind::WalTemporary) => FileKind::Other,
+        Some(kind) => kind,
+    }
+}
+
+/// How a WAL segment is compressed that cannot be read, by the end of its name.
+pub(super) fn unread_compression(name: &str) -> Option<&str> {
+    let (_, rest) = wal_name(name)?;
+    let (_, suffix) = rest.rsplit_once('.')?;
+    ["lz", "lzo", "Z", "7z", "zip", "gpg"]
+        .contains(&suffix)
+        .then_some(suffix)
 }
 
 fn wal_name(name: &str) -> Option<(WalSegmentName, &str)> {
@@ -488,9 +520,26 @@ mod tests {
         );
         let hashed = format!("{name}-0123456789abcdef0123456789abcdef01234567");
         assert_eq!(classify_wal(&hashed), FileKind::Wal(wal));
-        assert!(is_compressed_wal(&format!("{name}.gz")));
-        assert!(is_compressed_wal(&format!("{hashed}.zst")));
-        assert!(!is_compressed_wal(name) && !is_compressed_wal("notes.gz"));
+        assert_eq!(classify_wal(&format!("{name}.gz")), FileKind::Other);
+        for (archived, kind) in [
+            (format!("{name}.gz"), FileKind::Wal(wal)),
+            (format!("{hashed}.zst"), FileKind::Wal(wal)),
+            (format!("{name}.partial.bz2"), FileKind::WalPartial(wal)),
+            (format!("{name}.lz4.partial"), FileKind::WalPartial(wal)),
+            (
+                format!("{name}.partial{}.gz", &hashed[24..]),
+                FileKind::WalPartial(wal),
+            ),
+            ("0000000A.history.br".into(), FileKind::History { tli: 10 }),
+            ("xlogtemp.4711.gz".into(), FileKind::Other),
+            (format!("{name}.partial.partial"), FileKind::Other),
+            ("notes.gz".into(), FileKind::Other),
+        ] {
+            assert_eq!(classify_archived(&archived), kind, "{archived}");
+        }
+        assert_eq!(unread_compression(&format!("{name}.lzo")), Some("lzo"));
+        assert_eq!(unread_compression(&format!("{name}.gz")), None);
+        assert_eq!(unread_compression("notes.lzo"), None);
         for other in [
             "0000000300000016000000b3",
             "000000030000001600000",

@@ -10,16 +10,22 @@
 
 mod bytes;
 mod classify;
+mod compression;
 mod dir;
 mod scan;
 mod tar;
 mod tree;
+mod unpack;
 
 pub use bytes::{FileReader, IoMode};
-pub use classify::{DatabaseDir, FileKind, RelationFile, classify, classify_wal};
+pub use classify::{
+    DatabaseDir, FileKind, RelationFile, classify, classify_archived, classify_wal,
+};
 pub use scan::Chunk;
 
+use crate::format::types::{ForkNumber, RelFileLocator};
 use bytes::Raw;
+use compression::Compression;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
@@ -29,6 +35,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tar::{Archive, Member};
+use unpack::{Unpacked, Wanted as Unpack};
 
 /// What [`Evidence::pin`] holds in memory; the rest goes to a temporary file.
 const PIN_MEMORY: u64 = 32 << 20;
@@ -51,7 +58,8 @@ pub struct FileEntry {
     pub path: String,
     /// The exact path where `path` is not.
     pub path_bytes: Option<Vec<u8>>,
-    /// Bytes, when the evidence was opened.
+    /// Bytes, when the evidence was opened; of a compressed file of a WAL archive the
+    /// compressed ones, [`Evidence::content_size`] tells the others.
     pub size: u64,
     /// What the name says it is.
     pub kind: FileKind,
@@ -211,14 +219,11 @@ impl Listing {
             None => classify(&path),
             Some(_) => {
                 let name = path.rsplit('/').next().unwrap_or(&path);
-                if classify::is_compressed_wal(name) {
-                    self.note(
-                        path.clone(),
-                        archive,
-                        "compressed WAL segments are not read",
-                    );
+                if let Some(suffix) = classify::unread_compression(name) {
+                    let reason = format!("WAL compressed as .{suffix} is not read");
+                    self.note(path.clone(), archive, reason);
                 }
-                classify_wal(name)
+                classify_archived(name)
             }
         };
         let entry = FileEntry {
@@ -270,6 +275,7 @@ pub struct Evidence {
     members: Vec<Member>,
     io_mode: IoMode,
     pins: Mutex<Pins>,
+    unpacked: Unpacked,
     notes: Mutex<BTreeSet<NotExamined>>,
 }
 
@@ -295,7 +301,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Evidence {
-    /// Opens a data directory, a tar of one (plain, gzip, zstd or lz4; `a.tar/pgdata`
+    /// Opens a data directory, a tar of one (plain or compressed; `a.tar/pgdata`
     /// names one of several in it), or a folder of `pg_basebackup`'s tar format; and
     /// folders of archived WAL.
     ///
@@ -376,6 +382,7 @@ impl Evidence {
             members: Vec::new(),
             io_mode,
             pins: Mutex::default(),
+            unpacked: Unpacked::default(),
             notes: Mutex::new(listing.notes),
         }
     }
@@ -389,6 +396,17 @@ impl Evidence {
     /// Every file with its id.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &FileEntry)> {
         (0..).map(FileId).zip(&self.files)
+    }
+
+    /// Every fork of every relation of which there is a file in the data directory; those of
+    /// several segments several times.
+    pub fn relation_forks(&self) -> impl Iterator<Item = (RelFileLocator, ForkNumber)> {
+        self.files.iter().filter_map(|entry| match entry.kind {
+            FileKind::Relation(file) if file.temp_backend.is_none() && entry.archive.is_none() => {
+                Some((file.locator, file.fork))
+            }
+            _ => None,
+        })
     }
 
     /// The entry of a file.
@@ -431,6 +449,19 @@ impl Evidence {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.roots.first().map_or(Path::new("."), PathBuf::as_path)
+    }
+
+    /// Where a file lies, for those who have to find it: below PGDATA, or with the folder of
+    /// its WAL archive in front.
+    #[must_use]
+    pub fn place(&self, id: FileId) -> String {
+        let entry = self.entry(id);
+        match (entry.archive, self.sources[id.0 as usize]) {
+            (Some(_), Source::Root(root)) => {
+                self.roots[root].join(&entry.path).display().to_string()
+            }
+            _ => entry.path.clone(),
+        }
     }
 
     /// The folders below PGDATA, sorted.
@@ -480,11 +511,20 @@ impl Evidence {
     }
 
     /// Opens a file for reading at any position. One in a compressed archive is pinned
-    /// when it is not yet, at the cost of a pass over the archive.
+    /// when it is not yet, at the cost of a pass over the archive; a compressed one in a WAL
+    /// archive is unpacked when it is not one of those that were a moment ago.
     ///
     /// # Errors
-    /// What the operating system says of opening it, or of the temporary file.
+    /// What the operating system says of opening it, or of the temporary file; that it cannot
+    /// be decompressed, which [`Evidence::not_examined`] lists from then on.
     pub fn file(&self, id: FileId) -> io::Result<FileReader> {
+        if let Some((raw, compression, wanted)) = self.packed(id)? {
+            let file = self.unpacked.file(id, &raw, compression, wanted);
+            if let Err(error) = &file {
+                self.record_not_examined(id, None, error.to_string());
+            }
+            return file;
+        }
         let reader = match self.reader(id)? {
             Some(reader) => reader,
             None => {
@@ -494,6 +534,68 @@ impl Evidence {
             }
         };
         Ok(reader)
+    }
+
+    /// The first bytes of a file, of which no more is unpacked than they need; of a compressed
+    /// one 64 at most.
+    ///
+    /// # Errors
+    /// As for [`Evidence::file`].
+    pub fn head(&self, id: FileId, buf: &mut [u8]) -> io::Result<usize> {
+        match self.packed(id)? {
+            Some((raw, compression, _)) => self.unpacked.head(id, &raw, compression, buf),
+            None => self.file(id)?.read_at(buf, 0),
+        }
+    }
+
+    /// Bytes of a file, for a compressed one of a WAL archive those that it holds.
+    ///
+    /// # Errors
+    /// As for [`Evidence::file`].
+    pub fn content_size(&self, id: FileId) -> io::Result<u64> {
+        match self.unpacked.size(id) {
+            Some(known) => known.map_err(io::Error::other),
+            None if self.packed(id)?.is_some() => self.file(id).map(|file| file.len()),
+            None => Ok(self.entry(id).size),
+        }
+    }
+
+    /// Whether it is a compressed file of a WAL archive.
+    #[must_use]
+    pub fn is_compressed(&self, id: FileId) -> bool {
+        matches!(self.packed(id), Ok(Some(_)))
+    }
+
+    /// Says how large WAL segments are: a compressed one that holds more is not unpacked.
+    pub(crate) fn limit_segments(&self, wal_segsz: u32) {
+        self.unpacked.limit_segments(u64::from(wal_segsz));
+    }
+
+    /// A file of a WAL archive that turns out to be compressed when it is opened: archivers
+    /// need not say so in its name.
+    fn packed(&self, id: FileId) -> io::Result<Option<(Arc<Raw>, Compression, Unpack)>> {
+        let entry = self.entry(id);
+        let wanted = match entry.kind {
+            FileKind::Wal(_) => Unpack::Segment,
+            FileKind::WalPartial(_) => Unpack::Partial,
+            FileKind::History { .. } | FileKind::BackupHistory { .. } => Unpack::Small,
+            _ => return Ok(None),
+        };
+        if entry.archive.is_none() {
+            return Ok(None);
+        }
+        let Some(FileReader { raw, .. }) = self.reader(id)? else {
+            return Ok(None);
+        };
+        let mut head = [0; 16];
+        let got = raw.read_at(&mut head, 0)?;
+        match Compression::of(entry.exact_path(), &head[..got]) {
+            Ok(compression) => Ok(compression.map(|compression| (raw, compression, wanted))),
+            Err(error) => {
+                self.record_not_examined(id, None, error.to_string());
+                Err(error)
+            }
+        }
     }
 
     /// None for a member of a compressed archive that is not pinned.

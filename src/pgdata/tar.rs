@@ -14,8 +14,9 @@
 
 use super::NotExamined;
 use super::bytes::{Extent, Raw, fill};
+use super::compression::Compression;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 const BLOCK: usize = 512;
@@ -36,14 +37,6 @@ const MAX_SPARSE_SIZE: u64 = 1 << 40;
 const KEEP_MEMBER: u64 = 64 << 10;
 const KEEP_ALL: usize = 8 << 20;
 
-/// How an archive is compressed, told from its first bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Compression {
-    Gzip,
-    Zstd,
-    Lz4,
-}
-
 /// What the first bytes of a file say it is.
 pub(super) enum Magic {
     Tar,
@@ -54,15 +47,10 @@ pub(super) enum Magic {
 }
 
 pub(super) fn magic(head: &[u8]) -> Magic {
+    if let Some(compression) = Compression::by_magic(head) {
+        return Magic::Compressed(compression);
+    }
     match head {
-        [0x1F, 0x8B, ..] => Magic::Compressed(Compression::Gzip),
-        // Ordinary and skippable frames; pzstd begins with the latter.
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-            Magic::Compressed(Compression::Zstd)
-        }
-        [0x04, 0x22, 0x4D, 0x18, ..] => Magic::Compressed(Compression::Lz4),
-        [b'B', b'Z', b'h', ..] => Magic::Unsupported("bzip2"),
-        [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Magic::Unsupported("xz"),
         [b'P', b'K', 3, 4, ..] => Magic::Unsupported("zip"),
         _ => match head.first_chunk::<BLOCK>() {
             Some(block) if checksum_fits(block) => Magic::Tar,
@@ -85,67 +73,18 @@ pub(super) struct Archive {
 impl Archive {
     /// Its uncompressed bytes from the start.
     pub(super) fn stream(&self) -> io::Result<Stream> {
-        let cursor = RawCursor {
-            raw: Arc::clone(&self.raw),
-            at: 0,
-        };
         let source = match self.compression {
             None => Source::Plain {
                 raw: Arc::clone(&self.raw),
                 len: self.len,
             },
-            Some(compression) => {
-                let input = BufReader::with_capacity(256 << 10, cursor);
-                Source::Packed(match compression {
-                    Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
-                    Compression::Zstd => {
-                        let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-                        // 128 MiB, what `zstd --long` writes; more would let the
-                        // archive say how much memory is taken.
-                        decoder.window_log_max(27)?;
-                        Box::new(decoder)
-                    }
-                    Compression::Lz4 => Box::new(Lz4Frames {
-                        decoder: lz4_flex::frame::FrameDecoder::new(input),
-                    }),
-                })
-            }
+            Some(compression) => Source::Packed(compression.reader(&self.raw)?),
         };
         Ok(Stream {
             source,
             pos: 0,
             failed: None,
         })
-    }
-}
-
-struct RawCursor {
-    raw: Arc<Raw>,
-    at: u64,
-}
-
-impl Read for RawCursor {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.raw.read_at(buf, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
-}
-
-/// Reads one frame after the other: the decoder itself ends with each.
-struct Lz4Frames<R: io::BufRead> {
-    decoder: lz4_flex::frame::FrameDecoder<R>,
-}
-
-impl<R: io::BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let n = self.decoder.read(buf)?;
-            // Each round without output has used up a frame's end or an empty block.
-            if n > 0 || buf.is_empty() || self.decoder.get_mut().fill_buf()?.is_empty() {
-                return Ok(n);
-            }
-        }
     }
 }
 

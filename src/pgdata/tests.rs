@@ -481,8 +481,15 @@ fn wal_archives() {
             ("000000010000000000000005.gz", 1),
         ]
     );
+    assert_eq!(evidence.not_examined(), []);
+    let (packed, _) = evidence.iter().find(|(_, f)| f.archive == Some(1)).unwrap();
+    assert!(evidence.file(packed).is_err());
     let notes = evidence.not_examined();
     assert_eq!((notes.len(), notes[0].archive), (1, Some(1)));
+    assert_eq!(
+        notes[0].reason,
+        "it does not begin as a .gz file does; encrypted, perhaps"
+    );
     assert!(
         evidence.by_path("00000002.history").is_none(),
         "that is PGDATA's namespace"
@@ -496,6 +503,49 @@ fn wal_archives() {
     assert!(matches!(missing, Err(OpenError::NotFound(_))));
     let no_folder = Evidence::open(&pgdata, &[archive.join("00000002.history")], IoMode::Pread);
     assert!(matches!(no_folder, Err(OpenError::Io(..))));
+}
+
+#[test]
+fn more_compressed_segments_than_memory_is_meant_for() {
+    let tmp = cluster();
+    let archive = tmp.path().join("archive");
+    let size = 16 << 20;
+    let segment = |n: u8| {
+        let mut bytes = vec![n; size];
+        bytes[size - 1] = 0xFF;
+        bytes
+    };
+    for n in 1..=7 {
+        let packed = zstd::bulk::compress(&segment(n), 1).unwrap();
+        put(
+            &archive,
+            &format!("00000001000000000000000{n}.zst"),
+            &packed,
+        );
+    }
+    let evidence = Evidence::of_wal(&[archive], IoMode::Pread).unwrap();
+    evidence.limit_segments(16 << 20);
+    let ids: Vec<FileId> = evidence.iter().map(|(id, _)| id).collect();
+    for _ in 0..2 {
+        // All at once: some of them lie in temporary files.
+        let files: Vec<_> = ids.iter().map(|id| evidence.file(*id).unwrap()).collect();
+        let on_disk = files.iter().filter(|f| matches!(*f.raw, Raw::File(_)));
+        assert_eq!(on_disk.count(), 3);
+        for (n, file) in (1..).zip(&files) {
+            assert_eq!(file.len(), size as u64);
+            let mut bytes = [0; 3];
+            assert_eq!(file.read_at(&mut bytes, size as u64 - 2).unwrap(), 2);
+            assert_eq!(bytes, [n, 0xFF, 0]);
+            assert_eq!(file.read_all(size).unwrap(), segment(n));
+        }
+    }
+    for (n, id) in (1..).zip(ids) {
+        let mut head = [0; 40];
+        assert_eq!(evidence.head(id, &mut head).unwrap(), 40);
+        assert_eq!(head, [n; 40]);
+        assert_eq!(evidence.content_size(id).unwrap(), size as u64);
+    }
+    assert_eq!(evidence.not_examined(), []);
 }
 
 #[test]
@@ -533,9 +583,9 @@ fn where_there_is_no_evidence() {
             "it is neither a directory nor a tar archive",
         ),
         (
-            "a.tar.xz",
-            b"\xFD7zXZ\0\0",
-            "xz is not read; decompress it first",
+            "a.zip",
+            b"PK\x03\x04",
+            "zip is not read; decompress it first",
         ),
         (
             "tiny.gz",

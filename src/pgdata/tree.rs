@@ -86,7 +86,11 @@ fn base_tar(folder: &Path) -> Result<PathBuf, OpenError> {
 /// `base` of `base.tar`, `base.tar.gz` and so on.
 fn tar_stem(name: &str) -> Option<&str> {
     let (stem, suffix) = name.split_once('.')?;
-    matches!(suffix, "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.lz4").then_some(stem)
+    matches!(
+        suffix,
+        "tar" | "tar.gz" | "tgz" | "tar.zst" | "tar.lz4" | "tar.bz2" | "tar.xz"
+    )
+    .then_some(stem)
 }
 
 /// Whether a file's name is that of the archive with the data directory in it.

@@ -10,9 +10,12 @@ use super::source::EvidenceWal;
 use super::stop::{Stop, StopCause};
 use super::walk::{WalSink, normalize};
 use crate::format::page::is_zeroed;
-use crate::format::types::{RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr, XLogSegNo};
+use crate::format::types::{
+    MultiXactId, RelFileLocator, TimeLineID, TimestampTz, TransactionId, XLogRecPtr, XLogSegNo,
+};
 use crate::format::version::Layout;
 use crate::format::wal::effects::{Effect, effects};
+use crate::format::wal::page::LONG_HEADER_BYTES;
 use crate::format::wal::{Record, WalGeometry, WalPageHeader};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -29,6 +32,10 @@ pub struct Ledger {
     pub first_commit: Option<TimestampTz>,
     /// Time of the last commit.
     pub last_commit: Option<TimestampTz>,
+    /// The newest transaction that they name.
+    pub newest_xid: Option<TransactionId>,
+    /// The newest multixact that they make.
+    pub newest_multi: Option<MultiXactId>,
     /// Records by the relation whose blocks they change.
     pub relations: BTreeMap<RelFileLocator, u64>,
     /// Relations of the record at hand, each once.
@@ -45,6 +52,8 @@ impl Ledger {
             commits: 0,
             first_commit: None,
             last_commit: None,
+            newest_xid: None,
+            newest_multi: None,
             relations: BTreeMap::new(),
             touched: Vec::new(),
         }
@@ -56,6 +65,8 @@ impl Ledger {
         self.commits += later.commits;
         self.first_commit = self.first_commit.or(later.first_commit);
         self.last_commit = later.last_commit.or(self.last_commit);
+        self.newest_xid = later.newest_xid.or(self.newest_xid);
+        self.newest_multi = later.newest_multi.or(self.newest_multi);
         for (locator, records) in later.relations {
             *self.relations.entry(locator).or_default() += records;
         }
@@ -77,6 +88,12 @@ impl WalSink for Ledger {
                 self.first_commit = self.first_commit.or(Some(end.xact_time));
                 self.last_commit = Some(end.xact_time);
             }
+            Effect::AdvancesXid(xid)
+                if self.newest_xid.is_none_or(|newest| newest.precedes(xid)) =>
+            {
+                self.newest_xid = Some(xid);
+            }
+            Effect::CreatesMulti { mid, .. } => self.newest_multi = Some(mid),
             _ => {}
         });
         for locator in &self.touched {
@@ -147,20 +164,26 @@ pub fn beyond(
             file_tli: tli,
         },
     };
-    let found: Vec<(Vec<Stretch>, Ledger)> = segments
-        .into_par_iter()
-        .map(|segno| search.segment(segno, (segno == first).then_some(at)))
-        .collect();
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut ledger = Ledger::new(context.layout);
-    for (more, counted) in found {
-        for stretch in more {
-            match stretches.last_mut() {
-                Some(last) if normalize(context, last.to) == stretch.from => last.to = stretch.to,
-                _ => stretches.push(stretch),
+    // So that the ledgers of only a few segments are in memory at a time.
+    let batch = 32 * rayon::current_num_threads().max(1);
+    for segments in segments.chunks(batch) {
+        let found: Vec<(Vec<Stretch>, Ledger)> = segments
+            .par_iter()
+            .map(|segno| search.segment(*segno, (*segno == first).then_some(at)))
+            .collect();
+        for (more, counted) in found {
+            for stretch in more {
+                match stretches.last_mut() {
+                    Some(last) if normalize(context, last.to) == stretch.from => {
+                        last.to = stretch.to;
+                    }
+                    _ => stretches.push(stretch),
+                }
             }
+            ledger.absorb(counted);
         }
-        ledger.absorb(counted);
     }
     let last = stretches.last()?;
     let behind_hole = geometry.segment_of(XLogRecPtr(last.to.0.saturating_sub(1))) == first
@@ -274,7 +297,7 @@ impl Search<'_> {
     /// Whether a segment was never written under its name: zeroed, or recycled.
     fn is_unused(&self, segno: XLogSegNo) -> bool {
         let start = self.geometry.segment_start(segno);
-        let mut head = [0; 40];
+        let mut head = [0; LONG_HEADER_BYTES];
         let Some(got) = self.read(start, &mut head) else {
             return true;
         };

@@ -8,13 +8,20 @@
 //! start    where it begins and what comes of it  survey    the WAL that no start needs
 //! beyond   the WAL that it does not reach        gate   what else stops it
 //! dump     all records, past damage             verify    all segments of an archive
+//! availability  which segments there are, by timeline    copies  what several files of one hold
+//! settings what configuration files ask for
+//! events   what an operator looks for in them   window    to where recovery can go
 //! ```
 
+pub mod availability;
 pub mod beyond;
+pub mod copies;
 pub mod dump;
+pub mod events;
 pub mod gate;
 pub mod plan;
 pub mod reader;
+pub mod settings;
 pub mod source;
 pub mod start;
 pub mod stop;
@@ -22,3 +29,4 @@ pub mod survey;
 pub mod timeline;
 pub mod verify;
 pub mod walk;
+pub mod window;

@@ -2,12 +2,13 @@
 //! the counters go, and which transactions end in it.
 
 use super::walk::WalSink;
-use crate::format::checkpoint::CheckPoint;
+use crate::format::checkpoint::{CheckPoint, WalLevel};
 use crate::format::types::{
     BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, Oid, RelFileLocator,
     TimestampTz, TransactionId, XLogRecPtr,
 };
 use crate::format::version::Layout;
+use crate::format::vm;
 use crate::format::wal::Record;
 use crate::format::wal::effects::{Effect, effects};
 use crate::format::wal::xact::XactEnd;
@@ -24,6 +25,8 @@ pub struct ForkPlan {
     pub read_first: RoaringBitmap,
     /// The fork is cut to this many blocks, at the least.
     pub truncated_to: Option<BlockNumber>,
+    /// Records that change the relation, each counted for the fork it changes first.
+    pub records: u64,
 }
 
 /// The counters that WAL moves on (`varsup.c`, `multixact.c`).
@@ -80,6 +83,9 @@ pub struct Plan {
     pub by_rmgr: Vec<u64>,
     /// What happens to relations' blocks.
     pub forks: FxHashMap<(RelFileLocator, ForkNumber), ForkPlan>,
+    /// Heap blocks whose bits replay clears in pages of the visibility map that it has not
+    /// made anew before.
+    pub vm_cleared: FxHashMap<RelFileLocator, RoaringBitmap>,
     /// Relations whose files replay removes, and does not make again.
     pub dropped: FxHashSet<RelFileLocator>,
     /// Relations whose files replay makes.
@@ -118,11 +124,15 @@ pub struct Plan {
     pub relation_maps: BTreeMap<Oid, Vec<u8>>,
     /// Redo points of the base backups whose end is passed.
     pub backup_ends: Vec<XLogRecPtr>,
+    /// The first record from which on WAL was written with `wal_level = minimal`.
+    pub minimal_from: Option<XLogRecPtr>,
     /// Where redo of a record cannot be foreseen.
     pub unclear: Option<(XLogRecPtr, crate::format::Malformed)>,
     /// The counters after replay, once the steps are taken.
     pub counters: Counters,
     steps: Vec<Step>,
+    /// Relations of the record at hand, each once.
+    touched: Vec<RelFileLocator>,
 }
 
 impl Plan {
@@ -133,6 +143,7 @@ impl Plan {
             layout,
             by_rmgr: vec![0; 256],
             forks: FxHashMap::default(),
+            vm_cleared: FxHashMap::default(),
             dropped: FxHashSet::default(),
             created: FxHashSet::default(),
             dropped_databases: BTreeSet::new(),
@@ -152,9 +163,11 @@ impl Plan {
             last_completed: None,
             relation_maps: BTreeMap::new(),
             backup_ends: Vec::new(),
+            minimal_from: None,
             unclear: None,
             counters,
             steps: Vec::new(),
+            touched: Vec::new(),
         }
     }
 
@@ -180,6 +193,13 @@ impl Plan {
             || self.dropped_tablespaces.contains(&locator.spc_oid)
     }
 
+    /// Whether replay changes a block or makes it anew.
+    #[must_use]
+    pub fn changes(&self, locator: RelFileLocator, fork: ForkNumber, blkno: BlockNumber) -> bool {
+        let plan = self.forks.get(&(locator, fork));
+        plan.is_some_and(|plan| plan.rebuilt.contains(blkno) || plan.read_first.contains(blkno))
+    }
+
     /// Blocks of a fork that replay changes or makes anew.
     #[must_use]
     pub fn changed_blocks(&self, locator: RelFileLocator, fork: ForkNumber) -> u64 {
@@ -193,10 +213,16 @@ impl Plan {
         for (mine, more) in self.by_rmgr.iter_mut().zip(piece.by_rmgr) {
             *mine += more;
         }
+        for (locator, blocks) in piece.vm_cleared {
+            for block in blocks {
+                self.clear_vm(locator, block);
+            }
+        }
         for (key, more) in piece.forks {
             let plan = self.forks.entry(key).or_default();
             plan.read_first |= more.read_first - &plan.rebuilt;
             plan.rebuilt |= more.rebuilt;
+            plan.records += more.records;
             plan.truncated_to = least(plan.truncated_to, more.truncated_to);
         }
         for locator in &piece.created {
@@ -221,14 +247,45 @@ impl Plan {
         self.last_completed = piece.last_completed.or(self.last_completed);
         self.relation_maps.extend(piece.relation_maps);
         self.backup_ends.extend(piece.backup_ends);
+        self.minimal_from = self.minimal_from.or(piece.minimal_from);
         self.unclear = self.unclear.or(piece.unclear);
         for step in piece.steps {
             self.counters.take(step);
         }
     }
 
+    /// How much the record at hand adds to the count of a relation's records.
+    fn counts(&mut self, locator: RelFileLocator) -> u64 {
+        let counted = self.touched.contains(&locator);
+        if !counted {
+            self.touched.push(locator);
+        }
+        u64::from(!counted)
+    }
+
+    /// Records that change each relation.
+    #[must_use]
+    pub fn records_by_relation(&self) -> BTreeMap<RelFileLocator, u64> {
+        let mut records: BTreeMap<RelFileLocator, u64> = BTreeMap::new();
+        for ((locator, _), plan) in self.forks.iter().filter(|(_, plan)| plan.records > 0) {
+            *records.entry(*locator).or_default() += plan.records;
+        }
+        records
+    }
+
     fn fork(&mut self, locator: RelFileLocator, fork: ForkNumber) -> &mut ForkPlan {
         self.forks.entry((locator, fork)).or_default()
+    }
+
+    fn clear_vm(&mut self, locator: RelFileLocator, heap_blkno: BlockNumber) {
+        let (map_block, _) = vm::locate(heap_blkno, &self.layout);
+        let map = self.forks.get(&(locator, ForkNumber::Vm));
+        if !map.is_some_and(|map| map.rebuilt.contains(map_block)) {
+            self.vm_cleared
+                .entry(locator)
+                .or_default()
+                .insert(heap_blkno);
+        }
     }
 
     fn xid(&mut self, xid: TransactionId) {
@@ -266,14 +323,19 @@ impl Plan {
                 blkno,
                 ..
             } => {
-                self.fork(locator, fork).rebuilt.insert(blkno);
+                let records = self.counts(locator);
+                let plan = self.fork(locator, fork);
+                plan.records += records;
+                plan.rebuilt.insert(blkno);
             }
             Effect::Touches {
                 locator,
                 fork,
                 blkno,
             } => {
+                let records = self.counts(locator);
                 let plan = self.fork(locator, fork);
+                plan.records += records;
                 if !plan.rebuilt.contains(blkno) {
                     plan.read_first.insert(blkno);
                 }
@@ -358,13 +420,21 @@ impl Plan {
             Effect::Unclear(malformed) => {
                 self.unclear = self.unclear.or(Some((lsn, malformed)));
             }
-            Effect::ClearsVm { .. }
-            | Effect::CreatesDatabase { .. }
+            Effect::ParameterChange(change) => {
+                let number = change.wal_level.cast_unsigned();
+                if WalLevel::from_number(self.layout.version, number) == WalLevel::Minimal {
+                    self.minimal_from = self.minimal_from.or(Some(lsn));
+                }
+            }
+            Effect::ClearsVm {
+                locator,
+                heap_blkno,
+            } => self.clear_vm(locator, heap_blkno),
+            Effect::CreatesDatabase { .. }
             | Effect::ZeroesCommitTsPage(_)
             | Effect::TruncatesCommitTs { .. }
             | Effect::SetsCommitTs { .. }
             | Effect::FinishesPrepared(_)
-            | Effect::ParameterChange(_)
             | Effect::FullPageWrites(_)
             | Effect::RestorePoint { .. }
             | Effect::EndOfRecovery { .. }
@@ -377,6 +447,7 @@ impl WalSink for Plan {
     fn record(&mut self, record: &Record<'_, '_>) {
         self.by_rmgr[usize::from(record.header.xl_rmid)] += 1;
         let layout = self.layout;
+        self.touched.clear();
         effects(layout, record, &mut |effect| self.take(record.lsn, effect));
     }
 }

@@ -5,13 +5,15 @@
 
 use super::plan::{Counters, Plan};
 use super::reader::{Position, WalContext, WalReader, WalSource};
+use super::settings::TargetTimeline;
 use super::stop::Stop;
 use super::timeline::Timelines;
 use super::walk::{WalkEnd, walk};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Fact};
 use crate::format::backup_label::BackupLabel;
 use crate::format::checkpoint::CheckPoint;
 use crate::format::control::{ControlFile, DbState};
+use crate::format::history::HistoryFault;
 use crate::format::types::{TimeLineID, XLogRecPtr};
 use crate::format::version::{Layout, Major, Version};
 use crate::format::wal::lsn_text;
@@ -29,6 +31,8 @@ pub struct RecoveryRequest {
     pub with_archives: bool,
     /// `recovery.conf` beside a server that refuses it (12 and later).
     pub refused_recovery_conf: bool,
+    /// `recovery_target_timeline`.
+    pub target_timeline: TargetTimeline,
 }
 
 /// The dry run of a start.
@@ -70,6 +74,9 @@ pub struct DryRun {
     pub from_backup_label: bool,
     /// The checkpoint before the last one had to serve (up to 10).
     pub used_previous: bool,
+    /// A standby waits for WAL without end, instead of failing for want of it; what it lets
+    /// nobody in before.
+    pub waits_for: Option<String>,
 }
 
 impl DryRun {
@@ -93,7 +100,7 @@ pub fn dry_run(
     let version = layout.version;
     let label = cluster.backup_label.get();
     let archive = request.archive_recovery || request.with_archives && label.is_some();
-    let target = target_timeline(cluster, control, label, archive, version);
+    let target = target_timeline(cluster, control, label, archive, request.target_timeline);
     let timelines = cluster.timelines(target);
     let context = WalContext {
         layout,
@@ -119,17 +126,22 @@ pub fn dry_run(
         refused_label: false,
         from_backup_label: label.is_some(),
         used_previous: false,
+        waits_for: None,
     };
     if let Some(refusal) = label.and_then(|label| label.refusal(version)) {
         run.failure = Some(format!("{}: {}", refusal.severity, refusal.message));
         run.refused_label = true;
         return run;
     }
+    if let Some(failure) = unreadable_history(cluster, target, version) {
+        run.failure = Some(failure);
+        return run;
+    }
     let mut found = read_checkpoint(&context, source, run.checkpoint_lsn);
     // xlog.c: the prior checkpoint served up to 10, unless a label or a standby asked for one.
     if found.is_err()
         && label.is_none()
-        && !request.archive_recovery
+        && !request.standby
         && let Some(previous) = control.prev_check_point.filter(|lsn| lsn.is_valid())
         && let Ok(earlier) = read_checkpoint(&context, source, previous)
     {
@@ -139,6 +151,12 @@ pub fn dry_run(
     }
     let (check_point, after) = match found {
         Ok(found) => found,
+        Err(stop) if waits(control, label, request) => {
+            run.stop = stop;
+            run.outcome = Outcome::ArchiveRecovery;
+            run.waits_for = Some(format!("the checkpoint record at {}", run.checkpoint_lsn));
+            return run;
+        }
         Err(stop) => {
             run.stop = stop;
             run.failure = Some(no_checkpoint(version, label.is_some(), run.checkpoint_lsn));
@@ -159,13 +177,35 @@ pub fn dry_run(
              not pass there",
             run.checkpoint_lsn, check_point.this_time_line_id
         ));
+        let own = control.check_point_copy.this_time_line_id;
+        run.failure = Some(if run.timelines.contains(own) {
+            format!("FATAL: requested timeline {target} is not a child of this server's history")
+        } else {
+            format!("FATAL: requested timeline {own} is not in this server's history")
+        });
+        return run;
+    }
+    if version.since(Major::V9_3)
+        && let Some(own) = control.min_recovery_point_tli
+        && let Some(last) = control.min_recovery_point.0.checked_sub(1)
+        && run.timelines.of_position(XLogRecPtr(last)) != Some(own)
+    {
+        let point = lsn_text(version, control.min_recovery_point);
         run.failure = Some(format!(
-            "FATAL: requested timeline {target} is not a child of this server's history"
+            "FATAL: requested timeline {target} does not contain minimum recovery point {point} \
+             on timeline {own}"
         ));
         return run;
     }
+    let from_standby = label.is_some_and(BackupLabel::is_from_standby);
+    let in_recovery = [DbState::InArchiveRecovery, DbState::ShutDownInRecovery];
     if redo > run.checkpoint_lsn {
         run.failure = Some("PANIC: invalid redo in checkpoint record".to_owned());
+        return run;
+    }
+    if from_standby && !in_recovery.contains(&control.state) {
+        run.failure =
+            Some("FATAL: backup_label contains data inconsistent with control file".to_owned());
         return run;
     }
     let clean = control.state == DbState::ShutDown
@@ -177,11 +217,6 @@ pub fn dry_run(
         run.outcome = Outcome::Clean;
         return run;
     }
-    if request.refused_recovery_conf {
-        run.failure = Some(
-            "FATAL: using recovery command file \"recovery.conf\" is not supported".to_owned(),
-        );
-    }
     let start = if redo < run.checkpoint_lsn {
         Position::at(redo)
     } else {
@@ -192,6 +227,13 @@ pub fn dry_run(
         .map(|record| record.lsn);
     match first {
         Ok(lsn) => run.redo_start = Some(lsn),
+        Err(stop) if redo < run.checkpoint_lsn && waits(control, label, request) => {
+            run.stop = Some(stop);
+            run.outcome = Outcome::ArchiveRecovery;
+            run.end_of_wal = None;
+            run.waits_for = Some(format!("the redo record at {redo}"));
+            return run;
+        }
         Err(stop) if redo < run.checkpoint_lsn => {
             run.failure = Some(no_redo(
                 version,
@@ -228,7 +270,7 @@ pub fn dry_run(
     } else {
         Outcome::CrashRecovery
     };
-    run.timeline = if archive {
+    run.timeline = if archive && !request.standby {
         newest_known(cluster, target).saturating_add(1)
     } else {
         target
@@ -243,6 +285,14 @@ pub fn dry_run(
             end.position.next,
             version,
         );
+    }
+    if request.standby && run.failure.take().is_some() {
+        run.waits_for = Some(match control.min_recovery_point {
+            point if label.is_none() && point > end.position.next => {
+                format!("WAL up to {point}, where it is consistent")
+            }
+            _ => "the end of the base backup in the WAL".to_owned(),
+        });
     }
     if run.failure.is_some() {
         run.outcome = Outcome::Fails;
@@ -262,7 +312,7 @@ fn target_timeline(
     control: &ControlFile,
     label: Option<&BackupLabel>,
     archive: bool,
-    version: &Version,
+    wanted: TargetTimeline,
 ) -> TimeLineID {
     let own = control
         .check_point_copy
@@ -273,12 +323,44 @@ fn target_timeline(
     } else {
         own
     };
-    // recovery_target_timeline is 'latest' from 12 on unless set.
-    if archive && version.since(Major::V12) {
-        cluster.newest_timeline(own)
-    } else {
-        own
+    match wanted {
+        TargetTimeline::Latest if archive => cluster.newest_timeline(own),
+        TargetTimeline::Number(tli) if archive => tli,
+        TargetTimeline::Current | TargetTimeline::Latest | TargetTimeline::Number(_) => own,
     }
+}
+
+/// Whether a recovery that is asked for uses the archive from the very first record on, and
+/// does not recover from a crash first (`xlogrecovery.c: InitWalRecovery`,
+/// "InArchiveRecovery = true").
+pub(super) fn begins_with_archive(control: &ControlFile, label: Option<&BackupLabel>) -> bool {
+    label.is_some()
+        || control.min_recovery_point.is_valid()
+        || control.backup_end_required == Some(true)
+        || control.backup_end_point.is_some_and(XLogRecPtr::is_valid)
+        || control.state == DbState::ShutDown
+}
+
+/// Whether a standby waits for WAL that it does not find.
+fn waits(control: &ControlFile, label: Option<&BackupLabel>, request: RecoveryRequest) -> bool {
+    request.standby && begins_with_archive(control, label)
+}
+
+/// The message of a history file that cannot be read (`timeline.c: readTimeLineHistory`).
+fn unreadable_history(cluster: &Cluster, target: TimeLineID, version: &Version) -> Option<String> {
+    let (_, Fact::Present(history)) = cluster.histories.get(&target)? else {
+        return None;
+    };
+    history.problems.iter().find_map(|problem| {
+        let (words, _) = problem.fault.server_words(version)?;
+        let quoted = match problem.fault {
+            HistoryFault::NotBelowChild => {
+                format!("\"{}/{target:08X}.history\"", version.wal_dir())
+            }
+            _ => problem.text.clone(),
+        };
+        Some(format!("FATAL: {words}{quoted}"))
+    })
 }
 
 /// Reads a checkpoint record; the error is why the WAL could not be read, or `None` when
@@ -299,7 +381,7 @@ fn read_checkpoint(
     Ok((check_point, reader.position()))
 }
 
-fn no_checkpoint(version: &Version, from_label: bool, lsn: XLogRecPtr) -> String {
+pub(super) fn no_checkpoint(version: &Version, from_label: bool, lsn: XLogRecPtr) -> String {
     let at = if version.since(Major::V17) {
         format!(" at {}", lsn_text(version, lsn))
     } else {
@@ -346,7 +428,7 @@ fn inconsistent(
     end: XLogRecPtr,
     version: &Version,
 ) -> Option<String> {
-    let from_standby = label.is_some_and(|l| l.backup_from.as_deref() == Some("standby"));
+    let from_standby = label.is_some_and(BackupLabel::is_from_standby);
     let streamed = label.is_some_and(|l| l.backup_method.as_deref() == Some("streamed"));
     let backup_start = if label.is_some() {
         redo

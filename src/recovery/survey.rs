@@ -5,11 +5,11 @@ use super::reader::{Position, WalContext, WalReader};
 use super::source::EvidenceWal;
 use super::start::DryRun;
 use super::stop::Stop;
-use super::walk::{WalSink, normalize, walk};
+use super::walk::{normalize, walk};
 use crate::cluster::Cluster;
 use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::Major;
-use crate::format::wal::{Record, WalGeometry};
+use crate::format::wal::WalGeometry;
 
 /// A place where WAL cannot be read on, although it should go on.
 #[derive(Clone, Debug)]
@@ -29,12 +29,6 @@ pub struct Survey {
     pub records: u64,
     /// Where it breaks off.
     pub breaks: Vec<Break>,
-}
-
-struct Nothing;
-
-impl WalSink for Nothing {
-    fn record(&mut self, _: &Record<'_, '_>) {}
 }
 
 /// Reads every segment that the dry run has not read.
@@ -72,7 +66,7 @@ pub fn survey(
                 wal,
                 Position::at(start),
                 limit,
-                &|| Nothing,
+                &|| (),
                 &mut |_, _| {
                     advance(geometry.segment_size);
                 },

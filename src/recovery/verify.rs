@@ -1,16 +1,18 @@
 //! Whether a set of WAL segments is whole: every record of every timeline read, every gap and
 //! every place where the WAL breaks off named.
 
+use super::availability::{Availability, TimelineSegments};
+use super::copies::contradictions;
 use super::dump::Finder;
 use super::reader::{Position, WalContext, WalReader};
 use super::source::EvidenceWal;
 use super::stop::{Stop, StopCause};
-use super::walk::{WalSink, walk};
-use crate::cluster::Cluster;
+use super::walk::walk;
+use crate::cluster::{Cluster, first_wal_page};
 use crate::format::control::layout_by_wal;
 use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
 use crate::format::version::{Layout, Major, Version};
-use crate::format::wal::{Record, WalGeometry, WalLongHeader, WalPageHeader};
+use crate::format::wal::{WalGeometry, WalLongHeader};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,11 +43,16 @@ pub struct Break {
 pub struct TimelineWal {
     /// The timeline.
     pub tli: TimeLineID,
+    /// The one it branched off, as far as a history file tells.
+    pub parent: Option<TimeLineID>,
+    /// Where it did; up to 9.2 the start of the segment in which it did.
+    pub switch: Option<XLogRecPtr>,
     /// Its segments.
     pub segments: usize,
     /// What can be read, in order.
     pub good: Vec<Good>,
-    /// Segments missing between others: first and last.
+    /// Segments missing between others, and up to where another timeline left this one: first
+    /// and last.
     pub gaps: Vec<(XLogSegNo, XLogSegNo)>,
     /// Where it breaks off.
     pub breaks: Vec<Break>,
@@ -79,8 +86,26 @@ pub struct Verification {
     pub timelines: Vec<TimelineWal>,
     /// Segments of another cluster, by path.
     pub foreign: Vec<(String, Foreign)>,
+    /// Copies of segments that contradict each other: path of one, and what is wrong.
+    pub contradictions: Vec<(String, String)>,
     /// What could not be read: path and reason.
     pub not_examined: Vec<(String, String)>,
+}
+
+impl TimelineWal {
+    /// Takes in where the timeline begins, and the gaps at the places where timelines part.
+    fn add_branch(&mut self, known: &TimelineSegments) {
+        self.parent = known.parent;
+        self.switch = known.switch;
+        for gap in &known.gaps {
+            let overlaps =
+                |(first, last): &(XLogSegNo, XLogSegNo)| *first <= gap.last && gap.first <= *last;
+            if !self.gaps.iter().any(overlaps) {
+                self.gaps.push((gap.first, gap.last));
+            }
+        }
+        self.gaps.sort_unstable();
+    }
 }
 
 impl Verification {
@@ -88,7 +113,10 @@ impl Verification {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let whole = |wal: &TimelineWal| wal.gaps.is_empty() && wal.breaks.is_empty();
-        self.foreign.is_empty() && self.not_examined.is_empty() && self.timelines.iter().all(whole)
+        self.foreign.is_empty()
+            && self.contradictions.is_empty()
+            && self.not_examined.is_empty()
+            && self.timelines.iter().all(whole)
     }
 }
 
@@ -96,10 +124,7 @@ impl Verification {
 type Origin = (&'static Version, WalLongHeader);
 
 fn origin(evidence: &Evidence, id: FileId) -> Option<Origin> {
-    let mut head = [0; 40];
-    let got = evidence.file(id).ok()?.read_at(&mut head, 0).ok()?;
-    let version = Version::by_wal_magic(u16::from_le_bytes([head[0], head[1]]))?;
-    let header = WalPageHeader::parse(version, head.get(..got)?).ok()?;
+    let (version, header) = first_wal_page(evidence, id)?;
     let long = header.long?;
     layout_by_wal(version, &long).map(|_| (version, long))
 }
@@ -153,16 +178,30 @@ pub fn verify(evidence: &Evidence, in_use: bool) -> Option<Verification> {
     let layout = layout_by_wal(version, &header)?;
     let wal = EvidenceWal::of(evidence, &layout, false, |id| !others.contains_key(&id));
     let cluster = Cluster::read(evidence);
+    let own = Some(header.xlp_sysid);
+    let availability = Availability::new(evidence, &cluster, &wal, own, None);
     let tlis: BTreeSet<TimeLineID> = wal.segments().map(|(tli, ..)| tli).collect();
     let timelines = tlis
         .into_iter()
         .map(|tli| {
             let context = WalContext {
                 layout,
-                system_identifier: Some(header.xlp_sysid),
+                system_identifier: own,
                 timelines: wal.timelines(&cluster, tli).without_forks(),
             };
-            verify_timeline(&context, &wal, tli, in_use)
+            let mut found = verify_timeline(&context, &wal, tli, in_use);
+            let known = availability.timelines.iter().find(|wal| wal.tli == tli);
+            if let Some(known) = known {
+                found.add_branch(known);
+            }
+            found
+        })
+        .collect();
+    let contradictions = contradictions(evidence, &cluster, &wal, &availability, own)
+        .iter()
+        .map(|contradiction| {
+            let (id, _, what) = contradiction.told(evidence);
+            (evidence.place(id), what)
         })
         .collect();
     let path = |id: &FileId| evidence.entry(*id).path.clone();
@@ -172,6 +211,7 @@ pub fn verify(evidence: &Evidence, in_use: bool) -> Option<Verification> {
         system_identifier: header.xlp_sysid,
         timelines,
         foreign: others.iter().map(|(id, why)| (path(id), *why)).collect(),
+        contradictions,
         not_examined: not_examined.map(|n| (n.path, n.reason)).collect(),
     })
 }
@@ -193,6 +233,8 @@ fn verify_timeline(
     let segments: Vec<XLogSegNo> = own.map(|(_, segno, _)| segno).collect();
     let mut found = TimelineWal {
         tli,
+        parent: None,
+        switch: None,
         segments: segments.len(),
         good: Vec::new(),
         gaps: Vec::new(),
@@ -226,12 +268,6 @@ fn verify_timeline(
     found
 }
 
-struct Nothing;
-
-impl WalSink for Nothing {
-    fn record(&mut self, _: &Record<'_, '_>) {}
-}
-
 /// Reads a run of neighbouring segments to its end. The stop behind which nothing more can be
 /// read is the last of the breaks then, without a place to go on at.
 fn verify_run(
@@ -257,14 +293,7 @@ fn verify_run(
         found.breaks.push(Break { stop, resumed });
     }
     while let Some(position) = next {
-        let end = walk(
-            context,
-            wal,
-            position,
-            Some(limit),
-            &|| Nothing,
-            &mut |_, _| {},
-        );
+        let end = walk(context, wal, position, Some(limit), &|| (), &mut |_, _| {});
         if end.records > 0 {
             found.good.push(Good {
                 start: position.next,

@@ -20,6 +20,11 @@ pub trait WalSink: Send {
     fn record(&mut self, record: &Record<'_, '_>);
 }
 
+/// Takes in nothing: whoever only wants to know how far the WAL can be read.
+impl WalSink for () {
+    fn record(&mut self, _: &Record<'_, '_>) {}
+}
+
 /// How a walk ended.
 #[derive(Clone, Debug)]
 pub struct WalkEnd {

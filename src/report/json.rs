@@ -4,10 +4,12 @@
 //! added. LSNs are `"16/B374D848"`, times RFC 3339 in UTC, numbers that may pass 2^53 strings,
 //! and what is not known is `null`.
 
+use super::timelines::TimelineV1;
 use super::units::{block_ranges, rfc_3339};
 use super::{ClusterSummary, NotExamined, RelationSummary, Report, StopKind, WalSummary, explain};
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{FullTransactionId, RelFileLocator, XLogRecPtr};
+use crate::recovery::copies::OtherCopy;
 use crate::report::printer;
 use crate::verdict::{Loss, LostRecords, Outcome, Startup, Status, Verdict};
 use serde::ser::SerializeMap;
@@ -117,6 +119,7 @@ struct Wal<'a> {
     first_commit: Option<String>,
     last_commit: Option<String>,
     next_xid: Xid,
+    timelines: Vec<TimelineV1>,
 }
 
 /// Valid records past the place where the server stops reading.
@@ -133,6 +136,7 @@ struct VerdictV1<'a> {
     headline: &'a str,
     startup: Option<StartupV1<'a>>,
     loss: Vec<LossV1<'a>>,
+    pg_resetwal: Option<LossV1<'a>>,
     next_steps: &'a [String],
 }
 
@@ -146,6 +150,10 @@ struct StartupV1<'a> {
     timeline: Option<u32>,
     last_completed_transaction: Option<String>,
     silent_loss: bool,
+    waits_for: Option<&'a str>,
+    #[serde(serialize_with = "in_order")]
+    settings: &'a [(String, String)],
+    conditions: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -165,6 +173,18 @@ struct LossV1<'a> {
     first_commit: Option<String>,
     last_commit: Option<String>,
     relations: Vec<LostRecordsV1>,
+    other_copies: Vec<OtherCopyV1<'a>>,
+}
+
+/// A file that holds some of what is lost.
+#[derive(Serialize)]
+struct OtherCopyV1<'a> {
+    path: &'a str,
+    segment: String,
+    from_lsn: String,
+    to_lsn: String,
+    whole: bool,
+    compressed: bool,
 }
 
 #[derive(Serialize)]
@@ -327,6 +347,7 @@ impl<'a> Wal<'a> {
             first_commit: wal.first_commit.and_then(rfc_3339),
             last_commit: wal.last_commit.and_then(rfc_3339),
             next_xid: xid(wal.next_xid),
+            timelines: wal.timelines.iter().map(TimelineV1::new).collect(),
         }
     }
 }
@@ -356,6 +377,7 @@ impl<'a> VerdictV1<'a> {
             headline: &verdict.headline,
             startup: verdict.startup.as_ref().map(StartupV1::new),
             loss: verdict.loss.iter().map(LossV1::new).collect(),
+            pg_resetwal: verdict.pg_resetwal.as_ref().map(LossV1::new),
             next_steps: &verdict.next_steps,
         }
     }
@@ -372,6 +394,9 @@ impl<'a> StartupV1<'a> {
             timeline: startup.timeline,
             last_completed_transaction: startup.last_completed_transaction.and_then(rfc_3339),
             silent_loss: startup.silent_loss,
+            waits_for: startup.waits_for.as_deref(),
+            settings: &startup.settings,
+            conditions: &startup.conditions,
         }
     }
 }
@@ -386,6 +411,20 @@ impl<'a> LossV1<'a> {
             first_commit: loss.first_commit.and_then(rfc_3339),
             last_commit: loss.last_commit.and_then(rfc_3339),
             relations: loss.relations.iter().map(LostRecordsV1::new).collect(),
+            other_copies: loss.other_copies.iter().map(OtherCopyV1::new).collect(),
+        }
+    }
+}
+
+impl<'a> OtherCopyV1<'a> {
+    fn new(copy: &'a OtherCopy) -> Self {
+        Self {
+            path: &copy.place,
+            segment: copy.segment.to_string(),
+            from_lsn: copy.from.to_string(),
+            to_lsn: copy.to.to_string(),
+            whole: copy.whole,
+            compressed: copy.compressed,
         }
     }
 }
@@ -523,10 +562,13 @@ fn xid(xid: FullTransactionId) -> Xid {
 }
 
 /// As an object that keeps the order of resource manager ids.
-fn in_order<S: Serializer>(pairs: &&[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+fn in_order<S: Serializer, V: Serialize>(
+    pairs: &&[(String, V)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(pairs.len()))?;
-    for (name, count) in *pairs {
-        map.serialize_entry(name, count)?;
+    for (name, value) in *pairs {
+        map.serialize_entry(name, value)?;
     }
     map.end()
 }

@@ -7,15 +7,20 @@ pub mod messages;
 pub mod page;
 mod printer;
 pub mod text;
+mod timelines;
 pub mod units;
 pub mod wal_dump;
+pub mod wal_events;
 pub mod wal_verify;
+pub mod wal_window;
 
 use crate::finding::Findings;
+use crate::format::names::WalSegmentName;
 use crate::format::types::{
     BlockNumber, FullTransactionId, MultiXactId, Oid, RelFileLocator, TimeLineID, TimestampTz,
     TransactionId, XLogRecPtr,
 };
+use crate::recovery::availability::{Availability, TimelineSegments};
 use crate::verdict::{Status, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -146,6 +151,50 @@ pub struct WalSummary {
     pub last_commit: Option<TimestampTz>,
     /// Next transaction after replay.
     pub next_xid: FullTransactionId,
+    /// The timelines and which WAL of them there is, archives included.
+    pub timelines: Vec<TimelineSummary>,
+}
+
+/// A timeline and which WAL of it there is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TimelineSummary {
+    /// The timeline.
+    pub tli: TimeLineID,
+    /// The one it branched off, as far as a history file tells.
+    pub parent: Option<TimeLineID>,
+    /// Where it did; up to 9.2 the start of the segment in which it did.
+    pub switch_lsn: Option<XLogRecPtr>,
+    /// Runs of segments: from, to, and how many.
+    pub ranges: Vec<(XLogRecPtr, XLogRecPtr, u64)>,
+    /// Runs of missing segments: first, last, and how many.
+    pub gaps: Vec<(WalSegmentName, WalSegmentName, u64)>,
+}
+
+impl TimelineSummary {
+    /// All timelines of which something is known.
+    #[must_use]
+    pub fn of(availability: &Availability) -> Vec<Self> {
+        let geometry = availability.geometry;
+        let summary = |wal: &TimelineSegments| Self {
+            tli: wal.tli,
+            parent: wal.parent,
+            switch_lsn: wal.switch,
+            ranges: wal
+                .spans
+                .iter()
+                .map(|span| (span.from, span.to, span.last - span.first + 1))
+                .collect(),
+            gaps: wal
+                .gaps
+                .iter()
+                .map(|gap| {
+                    let name = |segno| geometry.name(wal.tli, segno);
+                    (name(gap.first), name(gap.last), gap.last - gap.first + 1)
+                })
+                .collect(),
+        };
+        availability.timelines.iter().map(summary).collect()
+    }
 }
 
 /// The names of a relation, read from the catalogs on disk.

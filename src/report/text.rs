@@ -3,8 +3,10 @@
 //! last how much was seen.
 
 use super::printer::{Paint, Printer};
+use super::timelines;
 use super::units::{block_ranges, count, plain_time, size, thousands};
 use super::{ClusterSummary, RelationName, RelationSummary, Report, StopKind, WalSummary};
+use crate::checks::page_lsn_beyond_wal;
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{ForkNumber, RelFileLocator, TimestampTz, XLogRecPtr};
 use crate::verdict::{Loss, LostRecords, Outcome, Startup, Status};
@@ -16,6 +18,8 @@ use std::io;
 const MAX_SUBJECTS: usize = 20;
 /// Names in a list within a line.
 const MAX_NAMES: usize = 16;
+/// Relations with nothing but pages ahead of the WAL that are told one by one.
+const MAX_AHEAD: usize = 3;
 /// Columns of a place or path that the message may follow on the same line.
 const MAX_LEAD: usize = 40;
 /// Ranges of blocks in a line.
@@ -48,6 +52,7 @@ pub fn write<W: io::Write>(out: W, report: &Report, style: Style) -> io::Result<
     text.verdict()?;
     text.next_start()?;
     text.loss()?;
+    text.timelines()?;
     text.findings()?;
     text.coverage()?;
     text.footer()
@@ -142,6 +147,15 @@ impl<'a, W: io::Write> Text<'a, W> {
         if let Some(wal) = wal {
             self.line(&end_of_wal(startup, wal))?;
         }
+        if let Some(wanted) = &startup.waits_for {
+            self.line(&format!("it waits for {wanted}, and lets nobody in before"))?;
+        }
+        for (name, value) in &startup.settings {
+            self.line(&format!("{name} = '{value}'"))?;
+        }
+        for condition in &startup.conditions {
+            self.line(condition)?;
+        }
         if startup.silent_loss {
             let text = "the server says nothing about what it lost, see below";
             self.out.entry(2, 4, Paint::Red, "silent loss: ", text)?;
@@ -155,19 +169,47 @@ impl<'a, W: io::Write> Text<'a, W> {
     }
 
     fn loss(&mut self) -> io::Result<()> {
-        if self.report.verdict.loss.is_empty() {
+        let verdict = &self.report.verdict;
+        // Who has nothing to mend is not tempted.
+        let tempting = verdict.status >= Status::Damaged;
+        let reset = verdict.pg_resetwal.as_ref().filter(|_| tempting);
+        if verdict.loss.is_empty() && reset.is_none() {
             return Ok(());
         }
         self.out.heading("Loss")?;
-        for loss in &self.report.verdict.loss {
+        for loss in verdict.loss.iter().chain(reset) {
             self.line(&loss.cause)?;
             self.out.entry(4, 6, Paint::Plain, "", &extent(loss))?;
             if !loss.relations.is_empty() {
                 let names = shorten(lost_records(loss), 4, ", ");
                 self.out.entry(4, 6, Paint::Plain, "records of ", &names)?;
             }
+            if !loss.other_copies.is_empty() {
+                let copies = loss.other_copies.iter().map(|copy| {
+                    let place = &copy.place;
+                    format!("{place} ({}\u{a0}to\u{a0}{})", copy.from, copy.to)
+                });
+                let copies = shorten(copies.collect(), 4, ", ");
+                self.out
+                    .entry(4, 6, Paint::Green, "but there is ", &copies)?;
+            }
         }
         Ok(())
+    }
+
+    /// Only where there is more to tell than that the WAL of one timeline is all there.
+    fn timelines(&mut self) -> io::Result<()> {
+        let Some(wal) = &self.report.wal else {
+            return Ok(());
+        };
+        let timelines = &wal.timelines;
+        let gaps = timelines.iter().any(|wal| !wal.gaps.is_empty());
+        let archives = self.report.examined.wal_directories.len() > 1;
+        if timelines.is_empty() || timelines.len() == 1 && !gaps && !archives {
+            return Ok(());
+        }
+        self.out.heading("Timelines")?;
+        timelines::write_text(&mut self.out, timelines)
     }
 
     fn findings(&mut self) -> io::Result<()> {
@@ -236,7 +278,12 @@ impl<'a, W: io::Write> Text<'a, W> {
                 .or_default()
                 .push((key, group));
         }
-        let mut subjects: Vec<(Subject, Groups<'a>)> = subjects.into_iter().collect();
+        let (mut ahead, mut subjects): (Vec<_>, Vec<_>) = subjects
+            .into_iter()
+            .partition(|(_, groups)| is_ahead(groups));
+        if ahead.len() <= MAX_AHEAD {
+            subjects.append(&mut ahead);
+        }
         subjects.sort_by_cached_key(|(subject, groups)| self.rank(subject, groups));
         for (subject, groups) in subjects.iter().take(MAX_SUBJECTS) {
             match subject {
@@ -244,7 +291,12 @@ impl<'a, W: io::Write> Text<'a, W> {
                 Subject::Files { folder, .. } => self.files(folder, groups)?,
             }
         }
-        let rest = subjects.get(MAX_SUBJECTS..).unwrap_or_default();
+        self.rest(subjects.get(MAX_SUBJECTS..).unwrap_or_default())?;
+        self.ahead(ahead)
+    }
+
+    /// The parts of a section that are not told in full.
+    fn rest(&mut self, rest: &[(Subject, Groups<'a>)]) -> io::Result<()> {
         if rest.is_empty() {
             return Ok(());
         }
@@ -264,6 +316,50 @@ impl<'a, W: io::Write> Text<'a, W> {
             count(total, "finding")
         );
         self.out.entry(2, 4, Paint::Bold, &lead, &text)
+    }
+
+    /// Relations with pages ahead of the WAL: missing WAL alone may leave all of a cluster so.
+    fn ahead(&mut self, mut ahead: Vec<(Subject, Groups<'a>)>) -> io::Result<()> {
+        let most = |groups: &Groups<'a>| -> u64 { groups.iter().map(|(_, g)| g.total).sum() };
+        ahead.sort_by_cached_key(|(subject, groups)| {
+            let relation = match subject {
+                Subject::Relation(locator) => self.relations.get(locator),
+                Subject::Files { .. } => None,
+            };
+            let table = relation.is_some_and(|relation| is_user_table(&relation.name));
+            (!table, Reverse(most(groups)), subject.clone())
+        });
+        let findings = || {
+            let groups = ahead.iter().flat_map(|(_, groups)| groups);
+            groups.flat_map(|(_, group)| &group.kept)
+        };
+        let Some(first) = findings().find(|finding| finding.server_error.is_some()) else {
+            return Ok(());
+        };
+        let names = ahead.iter().map(|(subject, groups)| match subject {
+            Subject::Relation(locator) => {
+                let blocks: u64 = groups.iter().map(|(_, group)| group.blocks.len()).sum();
+                format!(
+                    "{} ({})",
+                    self.title(*locator, groups),
+                    count(blocks, "block")
+                )
+            }
+            Subject::Files { folder, .. } => folder.clone(),
+        });
+        let names = shorten(names.collect(), MAX_NAMES, ", ");
+        let lead = count(ahead.len() as u64, "relation");
+        let text = format!(" with pages ahead of the WAL, and no other damage: {names}");
+        let why = format!(
+            "the first: {} [{}]",
+            first.message,
+            page_lsn_beyond_wal::CHECK.code
+        );
+        let error = first.server_error.clone().unwrap_or_default();
+        self.any_code = true;
+        self.out.entry(2, 4, Paint::Bold, &lead, &text)?;
+        self.out.entry(4, 6, Paint::Plain, "", &why)?;
+        self.out.entry(4, 6, Paint::Yellow, "writing it: ", &error)
     }
 
     /// Severity first; then what loses most rows; an index can be rebuilt, so tables first.
@@ -840,6 +936,12 @@ fn shorten(mut names: Vec<String>, limit: usize, separator: &str) -> String {
 /// Keeps the words of a text on one line.
 fn glue(text: &str) -> String {
     text.replace(' ', "\u{a0}")
+}
+
+/// Whether nothing is wrong but that pages are ahead of the WAL.
+fn is_ahead(groups: &Groups<'_>) -> bool {
+    let mut codes = groups.iter().map(|(key, _)| key.code);
+    codes.all(|code| code == page_lsn_beyond_wal::CHECK.code)
 }
 
 fn locator(key: &GroupKey) -> Option<RelFileLocator> {

@@ -24,9 +24,67 @@ pub fn plain_time(time: TimestampTz) -> Option<String> {
     utc(time)?.format(PLAIN).ok()
 }
 
+/// Reads a time: a date, `T` or a space, hours and minutes, seconds with up to six digits
+/// behind the point, and an offset such as `Z`, `UTC`, `+02`, `-05:30`. Without a time of day
+/// it is midnight, without an offset UTC.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<TimestampTz> {
+    let (date, rest) = match text.trim().split_once(['T', ' ']) {
+        Some((date, rest)) => (date, rest.trim()),
+        None => (text.trim(), "00:00"),
+    };
+    let zone_at = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, ':' | '.')));
+    let (clock, zone) = rest.split_at(zone_at.unwrap_or(rest.len()));
+    let mut numbers = date.splitn(3, '-').map(|n| n.parse::<u16>().ok());
+    let year = i32::from(numbers.next()??);
+    let month = time::Month::try_from(u8::try_from(numbers.next()??).ok()?).ok()?;
+    let day = u8::try_from(numbers.next()??).ok()?;
+    let date = time::Date::from_calendar_date(year, month, day).ok()?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut parts = clock.splitn(3, ':').map(|n| n.parse::<u8>().ok());
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().unwrap_or(Some(0))?;
+    if fraction.is_empty() || fraction.len() > 6 {
+        return None;
+    }
+    let micro: u32 = format!("{fraction:0<6}").parse().ok()?;
+    let time = time::Time::from_hms_micro(hour, minute, second, micro).ok()?;
+    let zone = zone.trim();
+    let seconds = match zone {
+        "" | "Z" | "z" | "UTC" => 0,
+        _ => {
+            let (sign, zone) = match (zone.strip_prefix('+'), zone.strip_prefix('-')) {
+                (Some(zone), _) => (1, zone),
+                (None, Some(zone)) => (-1, zone),
+                (None, None) => return None,
+            };
+            let (hours, minutes) = match (zone.split_once(':'), zone.len()) {
+                (Some(parts), _) => parts,
+                (None, 4) => zone.split_at_checked(2)?,
+                (None, _) => (zone, "0"),
+            };
+            let (hours, minutes) = (hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?);
+            if hours > 15 || minutes > 59 {
+                return None;
+            }
+            sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60)
+        }
+    };
+    let offset = time::UtcOffset::from_whole_seconds(seconds).ok()?;
+    let since_1970 = date
+        .with_time(time)
+        .assume_offset(offset)
+        .unix_timestamp_nanos()
+        / 1_000;
+    i64::try_from(since_1970 - POSTGRES_EPOCH * 1_000_000)
+        .ok()
+        .map(TimestampTz)
+}
+
+/// 2000-01-01 in seconds since 1970-01-01 (`timestamp.h: POSTGRES_EPOCH_JDATE`).
+const POSTGRES_EPOCH: i128 = 946_684_800;
+
 fn utc(time: TimestampTz) -> Option<OffsetDateTime> {
-    // 2000-01-01 in seconds since 1970-01-01 (`timestamp.h: POSTGRES_EPOCH_JDATE`).
-    const POSTGRES_EPOCH: i128 = 946_684_800;
     let nanoseconds = (i128::from(time.0) + POSTGRES_EPOCH * 1_000_000) * 1_000;
     let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
     (0..=9999).contains(&time.year()).then_some(time)
@@ -111,6 +169,35 @@ mod tests {
         );
         for out in [i64::MIN, i64::MAX, -100_000_000_000_000_000] {
             assert_eq!(rfc_3339(TimestampTz(out)), None, "{out}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        let incident = Some(TimestampTz(848_488_143_460_762));
+        for text in [
+            "2026-11-20 11:09:03.460762",
+            "2026-11-20T11:09:03.460762Z",
+            "2026-11-20 11:09:03.460762+00",
+            "2026-11-20 11:09:03.460762 UTC",
+            "2026-11-20 13:09:03.460762+02:00",
+            "2026-11-20 05:39:03.460762-0530",
+        ] {
+            assert_eq!(parse_time(text), incident, "{text}");
+        }
+        assert_eq!(parse_time("2000-01-01"), Some(TimestampTz(0)));
+        assert_eq!(
+            parse_time("2000-01-01 00:01"),
+            Some(TimestampTz(60_000_000))
+        );
+        for wrong in [
+            "",
+            "yesterday",
+            "2026-13-01",
+            "2026-11-20 25:00",
+            "2026-11-20 11:09+99",
+        ] {
+            assert_eq!(parse_time(wrong), None, "{wrong}");
         }
     }
 

@@ -42,6 +42,12 @@ pub fn write_text<W: io::Write>(
             printer.entry(2, 4, Paint::Yellow, path, &format!(": {why}"))?;
         }
     }
+    if !verification.contradictions.is_empty() {
+        printer.heading("Copies that contradict each other")?;
+        for (path, what) in &verification.contradictions {
+            printer.entry(2, 4, Paint::Red, path, &format!(": {what}"))?;
+        }
+    }
     if !verification.not_examined.is_empty() {
         printer.heading("Not examined")?;
         for (path, reason) in &verification.not_examined {
@@ -64,9 +70,14 @@ fn timeline<W: io::Write>(
     wal: &TimelineWal,
 ) -> io::Result<()> {
     let segments = count(wal.segments as u64, "segment");
-    printer.heading(&format!("Timeline {}, {segments}", wal.tli))?;
     let layout = verification.layout;
     let lsn = |lsn: XLogRecPtr| lsn_text(layout.version, lsn);
+    let branch = match (wal.parent, wal.switch) {
+        (Some(parent), Some(switch)) => format!(", from timeline {parent} at {}", lsn(switch)),
+        (Some(parent), None) => format!(", from timeline {parent}"),
+        (None, _) => String::new(),
+    };
+    printer.heading(&format!("Timeline {}, {segments}{branch}", wal.tli))?;
     for (_, line) in in_order(verification, wal) {
         match line {
             Line::Good { start, end, text } => {
@@ -164,6 +175,7 @@ fn verdict(verification: &Verification) -> (&'static str, String) {
         (sum(&|wal| wal.breaks.len() as u64), "break"),
         (sum(&|wal| wal.gaps.len() as u64), "gap"),
         (verification.foreign.len() as u64, "foreign segment"),
+        (verification.contradictions.len() as u64, "contradiction"),
         (verification.not_examined.len() as u64, "file not examined"),
     ] {
         match (n, noun) {
@@ -188,6 +200,7 @@ struct VerificationV1<'a> {
     wal_segment_size: u32,
     timelines: Vec<TimelineV1>,
     foreign: Vec<PathV1<'a>>,
+    contradictions: Vec<PathV1<'a>>,
     not_examined: Vec<PathV1<'a>>,
 }
 
@@ -200,6 +213,8 @@ struct PathV1<'a> {
 #[derive(Serialize)]
 struct TimelineV1 {
     tli: TimeLineID,
+    parent: Option<TimeLineID>,
+    switch_lsn: Option<String>,
     segments: usize,
     good: Vec<GoodV1>,
     gaps: Vec<GapV1>,
@@ -251,6 +266,11 @@ pub fn write_json<W: io::Write>(mut out: W, verification: &Verification) -> io::
             .iter()
             .map(|(at, why)| path(at.as_str(), foreign_text(*why)))
             .collect(),
+        contradictions: verification
+            .contradictions
+            .iter()
+            .map(|(at, what)| path(at.as_str(), what.clone()))
+            .collect(),
         not_examined: verification
             .not_examined
             .iter()
@@ -273,6 +293,8 @@ fn timeline_v1(verification: &Verification, wal: &TimelineWal) -> TimelineV1 {
     };
     TimelineV1 {
         tli: wal.tli,
+        parent: wal.parent,
+        switch_lsn: wal.switch.as_ref().map(XLogRecPtr::to_string),
         segments: wal.segments,
         good: wal
             .good

@@ -51,6 +51,19 @@ impl ForkFiles {
     }
 }
 
+/// Another fork of the same relation, by its number in the list.
+#[must_use]
+pub fn sibling(forks: &[ForkFiles], number: usize, fork: ForkNumber) -> Option<usize> {
+    let of = forks.get(number)?;
+    // The forks of a relation stand together.
+    (number..forks.len())
+        .take_while(|n| {
+            let other = &forks[*n];
+            other.locator == of.locator && other.temporary == of.temporary
+        })
+        .find(|n| *n != number && forks[*n].fork == fork)
+}
+
 /// Every fork in the evidence that belongs to the cluster's version, by relation and fork.
 #[must_use]
 pub fn list(evidence: &Evidence, version: Option<&'static Version>) -> Vec<ForkFiles> {

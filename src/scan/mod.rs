@@ -7,9 +7,10 @@ pub mod forks;
 pub mod page;
 mod rows;
 pub mod tally;
+mod visibility;
 
-use crate::check::Names;
 use crate::checks;
+use crate::cluster::catalog::{Catalog, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::page::{PageHeader, is_zeroed};
@@ -19,6 +20,7 @@ use crate::format::types::{
 };
 use crate::format::version::Layout;
 use crate::pgdata::{Chunk, Evidence, FileId};
+use crate::recovery::beyond::Ledger;
 use crate::recovery::plan::{Counters, Plan};
 use forks::ForkFiles;
 use page::{HeapView, PageView};
@@ -141,15 +143,24 @@ pub struct ScanContext<'a> {
     pub replay: Replay<'a>,
     /// End of all WAL, when it is known.
     pub wal_end: Option<XLogRecPtr>,
+    /// The WAL that the next start does not reach.
+    pub beyond: Option<&'a Ledger>,
     /// The commit log.
     pub xacts: Option<&'a XactLog<'a>>,
     /// Names of relations; one without was not committed.
-    pub names: &'a dyn Names,
+    pub names: &'a Catalog,
     /// Findings kept of each group.
     pub max_findings: usize,
 }
 
 impl ScanContext<'_> {
+    /// What the catalogs promise of a table's tuples; nothing while replay, which the catalogs
+    /// would have to follow, is unknown.
+    fn promise(&self, fork: &ForkFiles) -> Option<Promise> {
+        let known = !matches!(self.replay, Replay::Unknown) && fork.fork == ForkNumber::Main;
+        known.then(|| self.names.promise(fork.locator)).flatten()
+    }
+
     /// What the next start makes of a damaged block.
     #[must_use]
     pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
@@ -219,6 +230,7 @@ fn scan_chunk(
     let blcksz = context.layout.blcksz as usize;
     tally.fork = number;
     tally.chunk = ForkTally::default();
+    let promise = context.promise(fork);
     let first = u64::from(segment) * u64::from(context.layout.relseg_size)
         + chunk.file_offset / blcksz as u64;
     for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
@@ -226,7 +238,7 @@ fn scan_chunk(
         let Ok(blkno) = BlockNumber::try_from(blkno) else {
             break;
         };
-        scan_page(context, fork, segment, blkno, page, tally);
+        scan_page(context, fork, promise, segment, blkno, page, tally);
     }
     let counts = std::mem::take(&mut tally.chunk);
     tally.forks.entry(number).or_default().merge(counts);
@@ -235,6 +247,7 @@ fn scan_chunk(
 fn scan_page(
     context: &ScanContext<'_>,
     fork: &ForkFiles,
+    promise: Option<Promise>,
     segment: u32,
     blkno: BlockNumber,
     page: &[u8],
@@ -251,6 +264,7 @@ fn scan_page(
         blkno,
         page,
         header,
+        promise,
     };
     if header.is_new() && is_zeroed(page) {
         tally.chunk.zero.insert(blkno);
@@ -272,6 +286,9 @@ fn scan_page(
     }
     checks::page_header_irregular::run(&view, tally);
     checks::page_lsn_beyond_wal::run(&view, tally);
+    if fork.fork == ForkNumber::Vm {
+        visibility::map(&view, tally);
+    }
     if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
         return;
     }
@@ -282,12 +299,15 @@ fn scan_page(
     let mut tuples = std::mem::take(&mut tally.tuples);
     if let Ok(heap) = tuples.read(page) {
         let heap_view = HeapView { view, heap };
+        checks::page_lsn_beyond_wal::rows(&heap_view, tally);
         checks::line_pointer_invalid::run(&heap_view, tally);
         checks::tuple_header_invalid::run(&heap_view, tally);
+        checks::update_chain_invalid::run(&heap_view, tally);
         checks::xmin_out_of_range::run(&heap_view, tally);
         checks::xmax_out_of_range::run(&heap_view, tally);
         checks::multixact_out_of_range::run(&heap_view, tally);
-        rows::count(&heap_view, tally);
+        checks::tuple_not_frozen::run(&heap_view, tally);
+        visibility::heap(&heap_view, rows::count(&heap_view, tally), tally);
     }
     tally.tuples = tuples;
 }

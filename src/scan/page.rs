@@ -1,13 +1,14 @@
 //! What block checks are handed: one page, read and parsed once.
 
-use super::ScanContext;
 use super::forks::ForkFiles;
 use super::tally::Tally;
+use super::{OutOfRange, Replay, ScanContext};
 use crate::checks::Check;
+use crate::cluster::catalog::Promise;
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
 use crate::format::page::PageHeader;
-use crate::format::types::{BlockNumber, OffsetNumber};
+use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId};
 
 /// One page of a relation, and where it lies.
 #[derive(Clone, Copy)]
@@ -24,6 +25,8 @@ pub struct PageView<'a> {
     pub page: &'a [u8],
     /// Its header; all zero when it is a new page.
     pub header: PageHeader,
+    /// What the catalogs say of its relation, when that is a table they know.
+    pub promise: Option<Promise>,
 }
 
 impl PageView<'_> {
@@ -51,6 +54,57 @@ impl PageView<'_> {
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         self.context.fate(self.fork, self.blkno)
+    }
+
+    /// Whether the page was written by WAL that is missing.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        self.context
+            .wal_end
+            .is_some_and(|end| self.header.pd_lsn > end)
+    }
+
+    /// Whether replay changes the page, or it cannot be told.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        match self.context.replay {
+            Replay::None => false,
+            Replay::Plan(plan) => plan.changes(self.fork.locator, self.fork.fork, self.blkno),
+            Replay::Unknown => true,
+        }
+    }
+
+    /// Whether a transaction past the next one is no nonsense: WAL gave it out that the next
+    /// start does not reach, whether it is there or only this page tells of it.
+    #[must_use]
+    pub fn xid_awaits_wal(&self, xid: TransactionId) -> bool {
+        self.context.horizons.is_some_and(|horizons| {
+            let newest = self.context.beyond.and_then(|ledger| ledger.newest_xid);
+            horizons.xid_fault(xid) == Some(OutOfRange::NeverAssigned)
+                && self.awaits_wal(horizons.next_xid.xid().0, xid.0, newest.map(|xid| xid.0))
+        })
+    }
+
+    /// The same of a multixact.
+    #[must_use]
+    pub fn multi_awaits_wal(&self, multi: MultiXactId) -> bool {
+        self.context.horizons.is_some_and(|horizons| {
+            let newest = self.context.beyond.and_then(|ledger| ledger.newest_multi);
+            horizons.multi_fault(multi) == Some(OutOfRange::NeverAssigned)
+                && self.awaits_wal(horizons.next_multi, multi, newest)
+        })
+    }
+
+    fn awaits_wal(&self, next: u32, number: u32, newest: Option<u32>) -> bool {
+        let ahead = number.wrapping_sub(next);
+        let known = newest.map(|newest| newest.wrapping_sub(next));
+        let named = known.is_some_and(|known| known < 0x8000_0000 && ahead <= known);
+        // Each number that reaches a page has a record of its own, of 24 bytes at least.
+        let written = self
+            .context
+            .wal_end
+            .map_or(0, |end| self.header.pd_lsn.0.saturating_sub(end.0) / 24);
+        named || u64::from(ahead) < written
     }
 
     /// A finding about the whole page.

@@ -18,19 +18,23 @@ enum Answer {
     Unknown,
 }
 
-/// Counts tuples, rows and undecidable tuples of a page.
-pub fn count(view: &HeapView<'_, '_>, tally: &mut Tally) {
-    tally.chunk.tuples += view.heap.tuples.len() as u64;
-    let Some(xacts) = view.view.context.xacts else {
-        return;
-    };
+/// Counts tuples, rows and undecidable tuples of a page. Tells whether all of the tuples are
+/// rows; `None` when that cannot be decided.
+pub fn count(view: &HeapView<'_, '_>, tally: &mut Tally) -> Option<bool> {
+    let tuples = view.heap.tuples.len() as u64;
+    tally.chunk.tuples += tuples;
+    let xacts = view.view.context.xacts?;
+    let (mut rows, mut unreadable) = (0, 0);
     for tuple in view.heap.tuples {
         match is_row(view, xacts, tuple, tally) {
-            Answer::Yes => tally.chunk.rows += 1,
+            Answer::Yes => rows += 1,
             Answer::No => {}
-            Answer::Unknown => tally.chunk.unreadable_tuples += 1,
+            Answer::Unknown => unreadable += 1,
         }
     }
+    tally.chunk.rows += rows;
+    tally.chunk.unreadable_tuples += unreadable;
+    (unreadable == 0).then_some(rows == tuples)
 }
 
 fn is_row(
@@ -127,6 +131,10 @@ fn ask(
         };
     }
     if context.horizons.is_some_and(|h| !h.xid_is_valid(xid)) {
+        if view.view.xid_awaits_wal(xid) {
+            // clog.c: TrimCLOG zeroes what the commit log knew of it.
+            return Answer::No;
+        }
         // Whatever the commit log seems to say, it is not about this tuple.
         if xacts.clog.has_page(xacts.clog_page(xid)) {
             note(

@@ -2,6 +2,7 @@
 
 use crate::cluster::xact::XactCache;
 use crate::finding::{Finding, Findings};
+use crate::format::chain::UpdateChains;
 use crate::format::heap::HeapTuples;
 use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator};
 use crate::format::version::Layout;
@@ -27,6 +28,16 @@ pub struct ForkTally {
     pub zero: RoaringBitmap,
     /// The last block that is not.
     pub last_nonzero: Option<BlockNumber>,
+    /// Of a visibility map: heap blocks it calls all-visible.
+    pub all_visible: RoaringBitmap,
+    /// Of a visibility map: heap blocks it calls all-frozen, 9.6 and later.
+    pub all_frozen: RoaringBitmap,
+    /// Heap blocks, not changed by replay, without the flag `PD_ALL_VISIBLE`.
+    pub unmarked: RoaringBitmap,
+    /// Heap blocks, not changed by replay, with a tuple that not everyone sees.
+    pub not_visible: RoaringBitmap,
+    /// Heap blocks, not changed by replay, with a tuple that is not frozen.
+    pub not_frozen: RoaringBitmap,
 }
 
 impl ForkTally {
@@ -40,6 +51,11 @@ impl ForkTally {
         self.wal_blocks += other.wal_blocks;
         self.zero |= other.zero;
         self.last_nonzero = self.last_nonzero.max(other.last_nonzero);
+        self.all_visible |= other.all_visible;
+        self.all_frozen |= other.all_frozen;
+        self.unmarked |= other.unmarked;
+        self.not_visible |= other.not_visible;
+        self.not_frozen |= other.not_frozen;
     }
 }
 
@@ -84,6 +100,8 @@ pub struct Tally {
     pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
     /// Room for the tuples of a page.
     pub tuples: HeapTuples,
+    /// Room for the update chains of a page.
+    pub chains: UpdateChains,
     /// What was looked up lately.
     pub xacts: XactCache,
 }
@@ -99,6 +117,7 @@ impl Tally {
             fork: 0,
             lacks: BTreeMap::new(),
             tuples: HeapTuples::new(layout),
+            chains: UpdateChains::default(),
             xacts: XactCache::default(),
         }
     }

@@ -8,15 +8,30 @@ use std::time::{Duration, Instant};
 
 use crate::crash::{NO_CHECKPOINTS, busy_settings};
 use crate::log::Startup;
-use crate::server::{Cluster, PATIENCE, Server, write_file};
-use crate::tool::{Report, check};
+use crate::server::{Cluster, PATIENCE, Server, make_dir, write_file};
+use crate::tool::{Report, check, check_path, check_with};
 use crate::workload::{Checkpoints, Load, Random, create_tables};
+use pgautopsy::format::crc::Crc;
+
+/// What a damage is done to a copy of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// Killed under load; a prepared transaction, a slot and an origin in files.
+    Crashed,
+    /// The same, started again and stopped cleanly.
+    Stopped,
+    /// Its standby, killed while it streamed.
+    Standby,
+    /// Its base backup, with `backup_label` and WAL in place.
+    Backup,
+    /// A cluster that ran with `wal_level = minimal`.
+    Minimal,
+}
 
 /// One way to damage a data directory.
 struct Damage {
     name: &'static str,
-    /// Done to the cluster that was stopped cleanly, not to the one that crashed.
-    clean: bool,
+    base: Base,
     since: u32,
     until: u32,
     /// Whether rows tell of a silent loss: not when nothing that is left shows that WAL is missing, or when every query
@@ -29,12 +44,14 @@ struct Damage {
 struct Wal {
     /// Segments from the redo point to the end of WAL.
     segments: Vec<PathBuf>,
+    /// `backup_label` of the last checkpoint.
+    label: String,
 }
 
 const fn crashed(name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
     Damage {
         name,
-        clean: false,
+        base: Base::Crashed,
         since: 10,
         until: 18,
         counted: true,
@@ -42,10 +59,23 @@ const fn crashed(name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
     }
 }
 
-const fn stopped(name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
+const fn of(base: Base, name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
     Damage {
-        clean: true,
+        base,
+        // With damaged relation maps no query is answered.
+        counted: !matches!(base, Base::Crashed),
         ..crashed(name, edit)
+    }
+}
+
+const fn stopped(name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
+    of(Base::Stopped, name, edit)
+}
+
+impl Damage {
+    const fn since(mut self, major: u32) -> Damage {
+        self.since = major;
+        self
     }
 }
 
@@ -72,6 +102,96 @@ fn flip(path: &Path, at: usize) {
 fn newest(folder: PathBuf) -> PathBuf {
     let files = fs::read_dir(folder).unwrap();
     files.map(|entry| entry.unwrap().path()).max().unwrap()
+}
+
+/// The state file of the transaction that was left prepared.
+fn prepared(data: &Path) -> PathBuf {
+    newest(data.join("pg_twophase"))
+}
+
+const SLOT: &str = "pg_replslot/kept/state";
+const ORIGINS: &str = "pg_logical/replorigin_checkpoint";
+
+/// Puts a CRC-32C of all before it at the end.
+fn sign(bytes: &mut [u8]) {
+    let at = bytes.len() - 4;
+    let crc = Crc::Castagnoli(0).update([&bytes[..at]]).value();
+    bytes[at..].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn append(path: &Path, lines: &str) {
+    let mut text = fs::read_to_string(path).unwrap_or_default();
+    text.push_str(lines);
+    text.push('\n');
+    write_file(path, text);
+}
+
+fn configure(data: &Path, lines: &str) {
+    append(&data.join("postgresql.conf"), lines);
+}
+
+fn major(data: &Path) -> u32 {
+    let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
+    version.trim().parse().unwrap()
+}
+
+/// Asks for recovery, with these settings.
+fn recover(data: &Path, lines: &str) {
+    if major(data) >= 12 {
+        write_file(&data.join("recovery.signal"), "");
+        configure(data, lines);
+    } else {
+        let _ = fs::remove_file(data.join("recovery.conf"));
+        append(&data.join("recovery.conf"), lines);
+    }
+}
+
+/// The settings of a recovery for which no archive has anything.
+const NO_ARCHIVE: &str = "restore_command = '/bin/false'";
+
+fn recover_with(data: &Path, lines: &str) {
+    recover(data, &format!("{NO_ARCHIVE}\n{lines}"));
+}
+
+/// Makes a standby one that recovers from an archive, and then ends.
+fn no_standby(data: &Path) {
+    let _ = fs::remove_file(data.join("standby.signal"));
+    recover_with(data, "");
+}
+
+fn write_label(data: &Path, wal: &Wal, more: &str) {
+    write_file(&data.join("backup_label"), format!("{}{more}", wal.label));
+}
+
+/// Removes all WAL segments but the first.
+fn keep_first_segment(data: &Path) {
+    for path in &segments(data)[1..] {
+        fs::remove_file(path).unwrap();
+    }
+}
+
+/// Moves the WAL to the folder `archive` beside the data directory, and recovers from there.
+fn archive(data: &Path) {
+    let archive = data.parent().unwrap().join("archive");
+    make_dir(&archive);
+    for path in segments(data) {
+        let to = archive.join(path.file_name().unwrap());
+        write_file(&to, fs::read(&path).unwrap());
+        fs::remove_file(path).unwrap();
+    }
+    recover(
+        data,
+        &format!("restore_command = 'cp {}/%f \"%p\"'", archive.display()),
+    );
+}
+
+fn each_database(data: &Path, edit: impl Fn(&Path)) {
+    for entry in fs::read_dir(data.join("base")).unwrap() {
+        let map = entry.unwrap().path().join("pg_filenode.map");
+        if map.exists() {
+            edit(&map);
+        }
+    }
 }
 
 /// Every kind of damage, a line each.
@@ -251,6 +371,9 @@ fn damages() -> Vec<Damage> {
             write_file(&data.join("pg_wal/00000002.history"), "text\n");
         }),
     ];
+    all.extend(small_files());
+    all.extend(recoveries());
+    all.extend(backups_and_standbys());
     macro_rules! without {
         ($($path:literal),*) => {$(
             all.push(Damage {
@@ -286,6 +409,315 @@ fn damages() -> Vec<Damage> {
     all
 }
 
+/// Prepared transactions, slots, origins and relation maps.
+fn small_files() -> Vec<Damage> {
+    vec![
+        crashed("two-phase file with another magic", |data, _| {
+            flip(&prepared(data), 0)
+        }),
+        crashed("two-phase file with a flipped bit", |data, _| {
+            flip(&prepared(data), 50)
+        }),
+        crashed("two-phase file of another length", |data, _| {
+            flip(&prepared(data), 5)
+        }),
+        crashed("two-phase file of another transaction", |data, _| {
+            change(&prepared(data), |bytes| {
+                bytes[8] ^= 1;
+                sign(bytes);
+            });
+        }),
+        crashed("two-phase file cut off", |data, _| {
+            change(&prepared(data), |bytes| bytes.truncate(bytes.len() - 8));
+        }),
+        crashed("two-phase file cut off within a word", |data, _| {
+            change(&prepared(data), |bytes| bytes.truncate(bytes.len() - 3));
+        }),
+        crashed("two-phase file cut to 10 bytes", |data, _| {
+            change(&prepared(data), |bytes| bytes.truncate(10));
+        }),
+        stopped("two-phase file with a flipped bit, stopped", |data, _| {
+            flip(&prepared(data), 50)
+        }),
+        crashed("slot with another magic", |data, _| {
+            flip(&data.join(SLOT), 0)
+        }),
+        crashed("slot of another version", |data, _| {
+            flip(&data.join(SLOT), 8)
+        }),
+        crashed("slot of another length", |data, _| {
+            flip(&data.join(SLOT), 12)
+        }),
+        crashed("slot with a flipped bit", |data, _| {
+            flip(&data.join(SLOT), 17)
+        }),
+        crashed("slot cut to 10 bytes", |data, _| {
+            change(&data.join(SLOT), |bytes| bytes.truncate(10));
+        }),
+        crashed("slot cut to 100 bytes", |data, _| {
+            change(&data.join(SLOT), |bytes| bytes.truncate(100));
+        }),
+        stopped("slot with a flipped bit, stopped", |data, _| {
+            flip(&data.join(SLOT), 17)
+        }),
+        crashed("slot of a server with wal_level minimal", |data, _| {
+            configure(data, "wal_level = minimal\nmax_wal_senders = 0");
+        }),
+        crashed("origins with a flipped bit", |data, _| {
+            flip(&data.join(ORIGINS), 5)
+        }),
+        crashed("origins cut off", |data, _| {
+            change(&data.join(ORIGINS), |bytes| bytes.truncate(14));
+        }),
+        crashed("origins cut to 2 bytes", |data, _| {
+            change(&data.join(ORIGINS), |bytes| bytes.truncate(2));
+        }),
+        crashed("origins missing", |data, _| remove(data, ORIGINS)),
+        of(
+            Base::Crashed,
+            "relation maps of databases flipped",
+            |data, _| {
+                each_database(data, |map| flip(map, 12));
+            },
+        ),
+        of(
+            Base::Crashed,
+            "relation maps of databases with another magic",
+            |data, _| {
+                each_database(data, |map| flip(map, 0));
+            },
+        ),
+        crashed("tablespace_map of text, left over", |data, _| {
+            write_file(&data.join("tablespace_map"), "text");
+        }),
+    ]
+}
+
+/// What asks for recovery, and its settings.
+fn recoveries() -> Vec<Damage> {
+    vec![
+        crashed("backup_label left over", |data, wal| {
+            write_label(data, wal, "")
+        }),
+        crashed(
+            "backup_label of a streamed backup left over",
+            |data, wal| {
+                write_label(data, wal, "BACKUP METHOD: streamed\n");
+            },
+        ),
+        crashed("backup_label of a standby", |data, wal| {
+            write_label(data, wal, "BACKUP METHOD: streamed\nBACKUP FROM: standby\n");
+        }),
+        crashed("backup_label with another timeline", |data, wal| {
+            write_label(data, wal, "START TIME: now\nLABEL: x\nSTART TIMELINE: 7\n");
+        })
+        .since(11),
+        crashed(
+            "backup_label with another timeline and no time",
+            |data, wal| {
+                write_label(data, wal, "START TIMELINE: 7\n");
+            },
+        ),
+        crashed("backup_label of an incremental backup", |data, wal| {
+            let more = "INCREMENTAL FROM LSN: 0/1000028\nINCREMENTAL FROM TLI: 1\n";
+            write_label(data, wal, more);
+        })
+        .since(17),
+        crashed("backup_label and tablespace_map", |data, wal| {
+            write_label(data, wal, "");
+            let target = data.parent().unwrap().join("ts1");
+            let oid = newest(data.join("pg_tblspc"));
+            let oid = oid.file_name().unwrap().to_str().unwrap();
+            write_file(
+                &data.join("tablespace_map"),
+                format!("{oid} {}\n", target.display()),
+            );
+        }),
+        crashed("backup_label and a tablespace_map of text", |data, wal| {
+            write_label(data, wal, "");
+            write_file(&data.join("tablespace_map"), "text\n");
+        }),
+        crashed(
+            "backup_label and a tablespace_map without its last line end",
+            |data, wal| {
+                write_label(data, wal, "");
+                write_file(&data.join("tablespace_map"), "16400 /nowhere");
+            },
+        ),
+        crashed("recovery with an empty archive", |data, _| {
+            recover_with(data, "")
+        }),
+        stopped("recovery with an empty archive, stopped", |data, _| {
+            recover_with(data, "")
+        }),
+        crashed("recovery, target timeline that is not there", |data, _| {
+            recover_with(data, "recovery_target_timeline = '7'");
+        }),
+        crashed("recovery, current timeline, history of text", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "text\n");
+            // Up to 11 nothing, as this was the usual.
+            let current = if major(data) >= 12 {
+                "recovery_target_timeline = 'current'"
+            } else {
+                ""
+            };
+            recover_with(data, current);
+        }),
+        crashed("recovery, latest timeline, history of text", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "text\n");
+            recover_with(data, "recovery_target_timeline = 'latest'");
+        }),
+        crashed("recovery, history without a place", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "1\n");
+            recover_with(data, "recovery_target_timeline = 'latest'");
+        }),
+        crashed("recovery, history that does not rise", |data, _| {
+            write_file(
+                &data.join("pg_wal/00000004.history"),
+                "2\t0/90000000\n1\t0/A0000000\n",
+            );
+            recover_with(data, "recovery_target_timeline = '4'");
+        }),
+        crashed("recovery, history with itself", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "2\t0/90000000\tx\n");
+            recover_with(data, "recovery_target_timeline = 'latest'");
+        }),
+        crashed("recovery, timeline that branched off before", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "1\t0/200000\tx\n");
+            recover_with(data, "recovery_target_timeline = 'latest'");
+        }),
+        crashed("recovery, timeline of others", |data, _| {
+            write_file(&data.join("pg_wal/00000009.history"), "7\t0/200000\tx\n");
+            recover_with(data, "recovery_target_timeline = '9'");
+        }),
+        crashed("recovery, timeline that branches off later", |data, _| {
+            write_file(&data.join("pg_wal/00000002.history"), "1\tF/1000000\tx\n");
+            recover_with(data, "recovery_target_timeline = '2'");
+        }),
+        crashed("recovery with few connections", |data, _| {
+            configure(data, "max_connections = 15");
+            recover_with(data, "");
+        }),
+        crashed("recovery with few workers", |data, _| {
+            configure(data, "max_worker_processes = 5");
+            recover_with(data, "");
+        }),
+        crashed("recovery with few WAL senders", |data, _| {
+            configure(data, "max_wal_senders = 2");
+            recover_with(data, "");
+        }),
+        crashed("recovery with few prepared transactions", |data, _| {
+            configure(data, "max_prepared_transactions = 5");
+            recover_with(data, "");
+        }),
+        crashed("recovery with few locks", |data, _| {
+            configure(data, "max_locks_per_transaction = 32");
+            recover_with(data, "");
+        }),
+        crashed(
+            "recovery with few connections, no hot standby",
+            |data, _| {
+                configure(data, "max_connections = 15\nhot_standby = off");
+                recover_with(data, "");
+            },
+        ),
+        crashed("few connections without recovery", |data, _| {
+            configure(data, "max_connections = 15")
+        }),
+        of(Base::Minimal, "recovery of wal_level minimal", |data, _| {
+            recover_with(data, "")
+        }),
+        of(
+            Base::Minimal,
+            "recovery of wal_level minimal, no hot standby",
+            |data, _| {
+                configure(data, "hot_standby = off");
+                recover_with(data, "");
+            },
+        ),
+        of(Base::Minimal, "wal_level minimal", |_, _| {}),
+        crashed("recovery from a directory", |data, _| archive(data)),
+    ]
+}
+
+fn backups_and_standbys() -> Vec<Damage> {
+    vec![
+        of(Base::Backup, "base backup", |_, _| {}),
+        of(
+            Base::Backup,
+            "base backup without backup_label",
+            |data, _| {
+                remove(data, "backup_label");
+            },
+        ),
+        of(
+            Base::Backup,
+            "base backup without the end of its WAL",
+            |data, _| keep_first_segment(data),
+        ),
+        of(Base::Backup, "base backup without WAL", |data, _| {
+            segments(data)
+                .iter()
+                .for_each(|path| fs::remove_file(path).unwrap());
+        }),
+        of(
+            Base::Backup,
+            "base backup, recovery from a directory",
+            |data, _| archive(data),
+        ),
+        of(
+            Base::Backup,
+            "base backup, recovery without the end of its WAL",
+            |data, _| {
+                keep_first_segment(data);
+                recover_with(data, "");
+            },
+        ),
+        of(Base::Standby, "standby", |_, _| {}),
+        of(Base::Standby, "standby without its last WAL", |data, _| {
+            keep_first_segment(data)
+        }),
+        of(Base::Standby, "standby without WAL", |data, _| {
+            segments(data)
+                .iter()
+                .for_each(|path| fs::remove_file(path).unwrap());
+        }),
+        of(Base::Standby, "standby with few connections", |data, _| {
+            configure(data, "max_connections = 15");
+        }),
+        of(Base::Standby, "standby, recovery instead", |data, _| {
+            no_standby(data)
+        }),
+        of(
+            Base::Standby,
+            "standby, recovery without its last WAL",
+            |data, _| {
+                no_standby(data);
+                keep_first_segment(data);
+            },
+        ),
+        of(
+            Base::Standby,
+            "standby, timeline that ends before it is consistent",
+            |data, wal| {
+                no_standby(data);
+                let first = wal.segments[0].file_name().unwrap().to_str().unwrap();
+                // Behind the checkpoint, before the minimum recovery point.
+                let size = fs::metadata(&wal.segments[0]).unwrap().len();
+                let next = (u64::from_str_radix(&first[16..], 16).unwrap() + 1) * size;
+                let text = format!("1\t0/{next:X}\tx\n");
+                write_file(&data.join("pg_wal/00000002.history"), text);
+                let path = if major(data) >= 12 {
+                    "postgresql.conf"
+                } else {
+                    "recovery.conf"
+                };
+                append(&data.join(path), "recovery_target_timeline = 'latest'");
+            },
+        ),
+    ]
+}
+
 /// From 17 on files of prepared transactions are named for the epoch, too.
 fn has_full_names(data: &Path) -> bool {
     let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
@@ -302,7 +734,7 @@ fn newest_segment(data: &Path) -> PathBuf {
         .unwrap()
 }
 
-fn segment_of(lsn: &str, report: &Report) -> String {
+pub fn segment_of(lsn: &str, report: &Report) -> String {
     let (high, low) = lsn.split_once('/').unwrap();
     let size = report.at("cluster.wal_segment_size").as_u64().unwrap();
     let low = u64::from_str_radix(low, 16).unwrap() / size;
@@ -325,31 +757,63 @@ fn segments(data: &Path) -> Vec<PathBuf> {
 /// The part of the WAL that the crashed cluster needs, among all segments of a copy.
 fn needed(data: &Path, report: &Report) -> Wal {
     let text = |path: &str| report.at(path).as_str().unwrap().to_owned();
-    let first = segment_of(&text("wal.redo_lsn"), report);
+    let first = segment_of(&text("cluster.redo_lsn"), report);
     let last = segment_of(&text("wal.end_lsn"), report);
     let name = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let redo = text("cluster.redo_lsn");
     Wal {
         segments: segments(data)
             .into_iter()
             .filter(|path| (first.clone()..=last.clone()).contains(&name(path)))
             .collect(),
+        label: format!(
+            "START WAL LOCATION: {redo} (file {})\nCHECKPOINT LOCATION: {}\n",
+            segment_of(&redo, report),
+            text("cluster.checkpoint_lsn")
+        ),
     }
 }
 
 /// What the server did.
-struct Observed {
-    outcome: String,
-    startup: Startup,
-    rows: Option<String>,
+pub struct Observed {
+    pub outcome: String,
+    pub startup: Startup,
+    /// What the query gave, when the server came up.
+    pub rows: Option<String>,
 }
 
 const COUNT: &str = "SELECT (SELECT count(*) FROM account) || ' ' || (SELECT sum(balance) FROM account) || ' ' \
-                     || (SELECT count(*) FROM event) || ' ' || (SELECT count(*) FROM document)";
+                     || (SELECT count(*) FROM event) || ' ' || (SELECT count(*) FROM document) || ' ' || (SELECT count(*) FROM pg_prepared_xacts)";
 
-fn observe(mut copy: Cluster, count: bool) -> Observed {
+/// The outcome of a standby that lets nobody in.
+const WAITS: &str = "waits";
+
+/// How long a standby is watched that should let nobody in.
+const STANDBY_PATIENCE: Duration = Duration::from_secs(8);
+
+/// Starts the server, asks a query, and kills it.
+pub fn observe(copy: Cluster, query: Option<&str>) -> Observed {
+    observe_for(copy, query, PATIENCE)
+}
+
+/// The same, with patience for a standby to let somebody in.
+fn observe_for(mut copy: Cluster, query: Option<&str>, patience: Duration) -> Observed {
+    let standby = copy.is_standby();
     copy.launch(&[]);
-    let started = copy.comes_up(Duration::from_secs(60));
-    let rows = (started && count).then(|| copy.try_sql(COUNT));
+    if standby && !copy.lets_in_or_ends(patience) {
+        copy.kill();
+        return Observed {
+            outcome: WAITS.to_owned(),
+            startup: Startup::read(&copy.log()),
+            rows: None,
+        };
+    }
+    let started = if standby {
+        copy.log().contains("ready to accept read")
+    } else {
+        copy.comes_up(Duration::from_secs(60))
+    };
+    let rows = query.filter(|_| started).map(|sql| copy.try_sql(sql));
     if started {
         copy.kill();
     }
@@ -370,76 +834,164 @@ fn observe(mut copy: Cluster, count: bool) -> Observed {
     }
 }
 
-fn predicted(report: &Report, data: &Path) -> String {
+/// The outcome that a report predicts, as [`Observed`] has it.
+pub fn predicted(report: &Report, data: &Path) -> String {
     let startup = report.at("verdict.startup");
     match startup["outcome"].as_str() {
         Some("fails") => {
             let message = startup["message"].as_str().unwrap_or("no message");
             message.replace("PGDATA", &data.display().to_string())
         }
+        _ if !startup["waits_for"].is_null() => WAITS.to_owned(),
         _ => "starts".to_owned(),
+    }
+}
+
+/// Shows the table of a suite, and keeps it in `target/tmp`.
+pub fn write_table(suite: &str, server: Server, table: &str) {
+    println!("{table}");
+    let file = format!("{suite}-{}.txt", server.major);
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(file), table).unwrap();
+}
+
+/// The clusters that damages are done to.
+struct Bases {
+    crashed: Cluster,
+    stopped: Cluster,
+    standby: Cluster,
+    backup: Cluster,
+    minimal: Cluster,
+}
+
+impl Bases {
+    fn new(server: Server) -> Bases {
+        let random = &mut Random::new();
+        let mut settings = busy_settings(server);
+        settings.extend(NO_CHECKPOINTS);
+        // Pages that reached the disk before their WAL was taken away would make the checkpoint at the end of recovery
+        // fail, or not, by chance.
+        settings.extend(["shared_buffers = 256MB", "bgwriter_lru_maxpages = 0"]);
+        // The standby and the backup need WAL for some time.
+        settings.push(if server.major >= 13 {
+            "wal_keep_size = 4GB"
+        } else {
+            "wal_keep_segments = 4000"
+        });
+        let mut crashed = Cluster::init(server, &settings);
+        crashed.start();
+        create_tables(&crashed);
+        crashed.sql("SELECT pg_create_physical_replication_slot('kept')");
+        crashed.sql("SELECT pg_replication_origin_create('elsewhere')");
+        crashed.sql("SELECT pg_replication_origin_advance('elsewhere', '0/1234567')");
+        crashed.sql("BEGIN; INSERT INTO prepared VALUES ('left'); PREPARE TRANSACTION 'left'");
+        let mut standby = crate::replication::start_standby(&crashed);
+        crashed.sql("CHECKPOINT");
+        let load = Load::start(&crashed, random, Checkpoints::None);
+        let backup = crate::backup::take(&crashed);
+        std::thread::sleep(Duration::from_millis(1500));
+        // A segment in the middle must have others, filled, on both sides.
+        let segment = if server.small_segments() { 1 } else { 16 };
+        let written = || {
+            let bytes =
+                crashed.sql("SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()");
+            bytes.parse::<u64>().unwrap() >> 20
+        };
+        let since = Instant::now();
+        while written() < 5 * segment {
+            assert!(since.elapsed() < PATIENCE, "only {} MB of WAL", written());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        standby.stop();
+        crate::replication::follow(&standby, None);
+        crashed.kill();
+        drop(load);
+
+        let mut stopped = crashed.stand_in();
+        stopped.start();
+        stopped.stop();
+        let mut minimal = stopped.stand_in();
+        remove(&minimal.data(), "pg_replslot/kept");
+        minimal.configure(&["wal_level = minimal", "max_wal_senders = 0"]);
+        minimal.start();
+        minimal.stop();
+        minimal.configure(&["wal_level = replica", "max_wal_senders = 4"]);
+        Bases {
+            crashed,
+            stopped,
+            standby,
+            backup,
+            minimal,
+        }
+    }
+
+    fn get(&self, base: Base) -> &Cluster {
+        match base {
+            Base::Crashed => &self.crashed,
+            Base::Stopped => &self.stopped,
+            Base::Standby => &self.standby,
+            Base::Backup => &self.backup,
+            Base::Minimal => &self.minimal,
+        }
     }
 }
 
 /// Every kind of damage on one major.
 pub fn damaged_start(server: Server) {
-    let random = &mut Random::new();
-    let mut settings = busy_settings(server);
-    settings.extend(NO_CHECKPOINTS);
-    // Pages that reached the disk before their WAL was taken away would make the checkpoint at the end of recovery fail,
-    // or not, by chance.
-    settings.extend(["shared_buffers = 256MB", "bgwriter_lru_maxpages = 0"]);
-    let mut cluster = Cluster::init(server, &settings);
-    cluster.start();
-    create_tables(&cluster);
-    let load = Load::start(&cluster, random, Checkpoints::None);
-    std::thread::sleep(Duration::from_millis(1500));
-    // A segment in the middle must have others, filled, on both sides.
-    let segment = if server.small_segments() { 1 } else { 16 };
-    let written = || {
-        let bytes =
-            cluster.sql("SELECT pg_current_wal_lsn() - redo_lsn FROM pg_control_checkpoint()");
-        bytes.parse::<u64>().unwrap() >> 20
-    };
-    let since = Instant::now();
-    while written() < 5 * segment {
-        assert!(since.elapsed() < PATIENCE, "only {} MB of WAL", written());
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    cluster.kill();
-    drop(load);
-    let mut clean = cluster.stand_in();
-    clean.start();
-    clean.stop();
-    let whole = observe(cluster.stand_in(), true).rows;
+    let bases = Bases::new(server);
+    let whole = observe(bases.crashed.stand_in(), Some(COUNT)).rows;
+    let [crashed, standby] = [&bases.crashed, &bases.standby].map(|base| check(&base.stand_in()));
 
     let only = std::env::var("PGAUTOPSY_DAMAGE").unwrap_or_default();
-    let mut table = String::new();
-    let mut wrong = 0;
+    let mut table = String::from("major | damage | predicted | observed\n");
+    let (mut all, mut wrong) = (0, 0);
     for damage in damages() {
         let applies = (damage.since..=damage.until).contains(&server.major);
-        if !applies || !damage.name.contains(&only) {
+        if !applies || !only.split('|').any(|part| damage.name.contains(part)) {
             continue;
         }
-        let base = if damage.clean { &clean } else { &cluster };
+        let base = bases.get(damage.base);
         let copy = base.stand_in();
         let data = copy.data();
-        let wal = if damage.clean {
-            Wal {
+        let wal = match damage.base {
+            Base::Crashed => needed(&data, &crashed),
+            Base::Standby => needed(&data, &standby),
+            _ => Wal {
                 segments: Vec::new(),
-            }
-        } else {
-            needed(&data, &check(&copy))
+                label: String::new(),
+            },
         };
         (damage.edit)(&data, &wal);
-        let report = check(&copy);
+        let archive = copy.home().join("archive");
+        copy.keep_on_failure();
+        let report = if archive.exists() {
+            check_with(&["--wal-archive", archive.to_str().unwrap()], &data)
+        } else {
+            check_path(&data)
+        };
         let prediction = predicted(&report, &data);
-        let differences;
-        let real = observe(copy, !damage.clean);
-        if prediction == "starts" && real.outcome == "starts" {
-            let lost = !damage.clean && real.rows != whole;
+        // The stopped cluster is the crashed one, recovered.
+        let counts = matches!(damage.base, Base::Crashed | Base::Stopped);
+        // It says nothing of the end of its redo.
+        let follows = copy.is_standby();
+        let patience = if prediction == WAITS {
+            STANDBY_PATIENCE
+        } else {
+            PATIENCE
+        };
+        let real = observe_for(copy, counts.then_some(COUNT), patience);
+        let differences = if prediction != real.outcome {
+            "outcome\n".to_owned()
+        } else if prediction != "starts" || follows {
+            String::new()
+        } else {
+            // A query that fails, or a session that is not let in, is not silent.
+            let fails = real
+                .rows
+                .as_ref()
+                .is_some_and(|rows| rows.starts_with("ERROR") || rows.starts_with("psql: error"));
+            let lost = counts && real.rows != whole && !fails;
             let silent = report.at("verdict.startup.silent_loss") == true;
-            differences = report.differences(&real.startup)
+            report.differences(&real.startup)
                 + &if silent == lost || !damage.counted {
                     String::new()
                 } else {
@@ -448,21 +1000,26 @@ pub fn damaged_start(server: Server) {
                         "silent_loss is {silent} with {commits} commits, rows {:?} of {whole:?}\n",
                         real.rows
                     )
-                };
-        } else if prediction == real.outcome {
-            differences = String::new();
+                }
+        };
+        // What the server refuses must be told as damage, or at least what to do.
+        let told = prediction == "starts" || prediction == WAITS || report.status == 1;
+        let differences = if told {
+            differences
         } else {
-            differences = "outcome\n".to_owned();
-        }
+            format!("{differences}status\n")
+        };
+        all += 1;
         wrong += usize::from(!differences.is_empty());
         let mark = if differences.is_empty() { "   " } else { "!! " };
-        writeln!(
-            table,
+        let line = format!(
             "{mark}{} | {} | {prediction} | {}\n{differences}",
             server.major, damage.name, real.outcome
-        )
-        .unwrap();
+        );
+        eprint!("{line}");
+        writeln!(table, "{line}").unwrap();
     }
-    println!("{table}");
+    writeln!(table, "{all} kinds of damage, {wrong} predicted wrong").unwrap();
+    write_table("damaged-start", server, &table);
     assert_eq!(wrong, 0, "predictions that are wrong\n{table}");
 }

@@ -14,7 +14,9 @@ pub struct Startup {
 }
 
 /// What a server may say between "redo starts at" and "redo done at" that is not the reason why it stopped.
-const PROGRESS: [&str; 26] = [
+const PROGRESS: [&str; 28] = [
+    "recovered replication state of node",
+    "starting archive recovery",
     "could not open directory",
     "crash recovery starts in timeline",
     "redo starts at",
@@ -56,8 +58,13 @@ impl Startup {
                 continue;
             };
             if said.contains("automatic recovery in progress") {
-                startup.outcome = "crash_recovery";
+                // An archive that was asked for comes after the crash.
+                if startup.outcome != "archive_recovery" {
+                    startup.outcome = "crash_recovery";
+                }
                 recovering = true;
+            } else if said == "starting archive recovery" || said == "entering standby mode" {
+                startup.outcome = "archive_recovery";
             } else if let Some(lsn) = said.strip_prefix("redo starts at ") {
                 // Recovery that is not a crash's goes by what the backup label or the standby's settings say.
                 if !recovering {

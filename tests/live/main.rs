@@ -7,7 +7,10 @@ mod backup;
 mod crash;
 mod differential;
 mod log;
+mod map_ahead;
 mod oracle;
+mod pitr;
+mod random_wal;
 mod replication;
 mod server;
 mod tool;
@@ -66,8 +69,17 @@ scenarios! {
     promoted: crate::replication::promoted;
     base_backup: crate::backup::base_backup;
     tar_backup: crate::backup::tar_backup;
+    point_in_time: crate::pitr::point_in_time;
     control_equals_sql: crate::oracle::control_equals_sql;
     damaged_start: crate::differential::damaged_start;
+    map_ahead_of_wal: crate::map_ahead::map_ahead_of_wal;
+}
+
+/// One major for each format of WAL records and their messages.
+mod random_wal_damage {
+    scenarios!(@test crate::random_wal::random_wal_damage, v12, 12);
+    scenarios!(@test crate::random_wal::random_wal_damage, v15, 15);
+    scenarios!(@test crate::random_wal::random_wal_damage, v18, 18);
 }
 
 #[test]
@@ -82,6 +94,12 @@ fn control_equals_pg_controldata() {
 #[ignore = "starts real servers"]
 fn waldump_equals_record_by_record() {
     run(15, oracle::waldump_equals_record_by_record);
+}
+
+#[test]
+#[ignore = "starts real servers"]
+fn pg_resetwal_loss() {
+    run(15, random_wal::pg_resetwal_loss);
 }
 
 #[test]

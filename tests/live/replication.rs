@@ -11,7 +11,7 @@ use crate::tool::check;
 use crate::workload::{Checkpoints, Load, Random};
 
 /// Makes a restored backup a standby, of that primary or of none.
-fn follow(standby: &Cluster, primary: Option<&Cluster>) {
+pub fn follow(standby: &Cluster, primary: Option<&Cluster>) {
     let mut settings = vec!["recovery_target_timeline = 'latest'".to_owned()];
     if let Some(primary) = primary {
         settings.push(format!(
@@ -35,11 +35,17 @@ fn follow(standby: &Cluster, primary: Option<&Cluster>) {
 /// A primary and its standby, which has begun to stream.
 fn pair(server: Server) -> (Cluster, Cluster) {
     let primary = primary(server);
-    let mut standby = take(&primary);
-    follow(&standby, Some(&primary));
-    standby.launch(&[]);
-    wait_until_streaming(&primary);
+    let standby = start_standby(&primary);
     (primary, standby)
+}
+
+/// A standby of a running cluster, which has begun to stream.
+pub fn start_standby(primary: &Cluster) -> Cluster {
+    let mut standby = take(primary);
+    follow(&standby, Some(primary));
+    standby.launch(&[]);
+    wait_until_streaming(primary);
+    standby
 }
 
 fn wait_until_streaming(primary: &Cluster) {

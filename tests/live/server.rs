@@ -3,7 +3,6 @@
 //! A server refuses to run as root, so when the tests do (in CI), its programs run as the user `postgres`, who owns the
 //! clusters; otherwise everything is the caller's own.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -12,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
 
@@ -227,7 +227,7 @@ pub struct Cluster {
     postmaster: Option<Child>,
     /// Whether it is kept for the developer when the test fails: what was looked at, not what ran before or was
     /// started in its place.
-    evidence: Cell<bool>,
+    evidence: AtomicBool,
 }
 
 impl Cluster {
@@ -237,7 +237,7 @@ impl Cluster {
             server,
             home: scratch_dir(),
             postmaster: None,
-            evidence: Cell::new(false),
+            evidence: AtomicBool::new(false),
         }
     }
 
@@ -280,7 +280,7 @@ impl Cluster {
 
     /// Says that the test now goes by what is in this directory.
     pub fn keep_on_failure(&self) {
-        self.evidence.set(true);
+        self.evidence.store(true, Ordering::Relaxed);
     }
 
     pub fn home(&self) -> &Path {
@@ -429,6 +429,35 @@ impl Cluster {
         }
     }
 
+    /// Whether the next start is that of a standby.
+    pub fn is_standby(&self) -> bool {
+        let conf = fs::read_to_string(self.data().join("recovery.conf")).unwrap_or_default();
+        self.data().join("standby.signal").exists() || conf.contains("standby_mode = on")
+    }
+
+    /// Waits until a standby lets queries in, or has ended; false when neither comes.
+    pub fn lets_in_or_ends(&mut self, patience: Duration) -> bool {
+        let since = Instant::now();
+        while since.elapsed() < patience {
+            if self.log().contains("ready to accept read") {
+                return true;
+            }
+            if self
+                .postmaster
+                .as_mut()
+                .unwrap()
+                .try_wait()
+                .unwrap()
+                .is_some()
+            {
+                self.postmaster = None;
+                return true;
+            }
+            sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
     pub fn pid(&self) -> u32 {
         self.postmaster.as_ref().expect("no server is running").id()
     }
@@ -573,7 +602,7 @@ impl Drop for Cluster {
             }
             self.remove_shared_memory();
         }
-        if panicking() && self.evidence.get() {
+        if panicking() && self.evidence.load(Ordering::Relaxed) {
             let name = std::thread::current()
                 .name()
                 .unwrap_or("live")

@@ -5,6 +5,8 @@
 #![allow(dead_code, unused_imports, unused_macros)] // each test binary uses a part
 #![allow(missing_docs)]
 
+pub mod pack;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -263,4 +265,21 @@ pub fn csv(name: &str, file: &str) -> Vec<BTreeMap<String, String>> {
     records
         .map(|record| head.iter().cloned().zip(record).collect())
         .collect()
+}
+
+/// Copies a directory with hard links for its files: replace them, do not write to them.
+pub fn link_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            link_tree(&entry.path(), &to);
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
+        } else {
+            fs::hard_link(entry.path(), to).unwrap();
+        }
+    }
 }

@@ -63,6 +63,10 @@ pub struct TupleData<'a> {
 pub const ALL_VISIBLE_CLEARED: u8 = 0x01;
 /// The same for the new page of an update.
 pub const NEW_ALL_VISIBLE_CLEARED: u8 = 0x02;
+/// `XLH_DELETE_IS_SUPER`, 9.5 and later: a speculative insertion is taken back.
+pub const XLH_DELETE_IS_SUPER: u8 = 0x08;
+/// `XLH_DELETE_IS_PARTITION_MOVE`, 11 and later.
+pub const XLH_DELETE_IS_PARTITION_MOVE: u8 = 0x10;
 /// `XLH_UPDATE_PREFIX_FROM_OLD`, 9.4 and later.
 const PREFIX_FROM_OLD: u8 = 0x20;
 /// `XLH_UPDATE_SUFFIX_FROM_OLD`, 9.4 and later.

@@ -52,7 +52,18 @@ pub struct WalLongHeader {
     pub xlp_xlog_blcksz: u32,
 }
 
+/// What must be read of a segment for the header of its first page, of any version.
+pub const LONG_HEADER_BYTES: usize = 40;
+
 impl WalPageHeader {
+    /// The header of a segment's first page, with the version that its magic number tells.
+    #[must_use]
+    pub fn identify(page: &[u8]) -> Option<(&'static Version, Self)> {
+        let magic = Cursor::new("WAL page header", page).u16().ok()?;
+        let version = Version::by_wal_magic(magic)?;
+        Some((version, Self::parse(version, page).ok()?))
+    }
+
     /// Reads the header at the start of a page.
     ///
     /// # Errors

@@ -1,16 +1,21 @@
 //! What to tell the operator.
 
+mod next_steps;
+mod startup;
+
 use crate::check::Examination;
-use crate::cluster::Fact;
+use crate::checks::page_lsn_beyond_wal;
 use crate::finding::{Findings, Place, Recovery, Severity};
 use crate::format::slru::Slru;
 use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
 use crate::format::version::Major;
-use crate::recovery::gate;
+use crate::recovery::copies::OtherCopy;
 use crate::recovery::stop::{Stop, StopCause};
-use crate::report::units::{count, size, thousands};
+use crate::report::units::{count, thousands};
 use crate::report::{RelationName, RelationSummary, StopKind, WalSummary};
+use next_steps::NextSteps;
 use serde::Serialize;
+use startup::startup;
 use std::collections::BTreeMap;
 
 /// The state of the directory in one word.
@@ -60,6 +65,12 @@ pub struct Startup {
     pub last_completed_transaction: Option<TimestampTz>,
     /// It starts, and says nothing about what it lost.
     pub silent_loss: bool,
+    /// What a standby waits for before it lets anybody in.
+    pub waits_for: Option<String>,
+    /// The settings of the recovery that is asked for, by name.
+    pub settings: Vec<(String, String)>,
+    /// What could make it come out otherwise, in a sentence each.
+    pub conditions: Vec<String>,
 }
 
 /// What starting now, or resetting the WAL, loses for one reason.
@@ -79,6 +90,8 @@ pub struct Loss {
     pub last_commit: Option<TimestampTz>,
     /// Relations that the lost records change, those with most records first.
     pub relations: Vec<LostRecords>,
+    /// Files that hold some of it all the same.
+    pub other_copies: Vec<OtherCopy>,
 }
 
 /// What is lost of one relation.
@@ -103,6 +116,8 @@ pub struct Verdict {
     pub startup: Option<Startup>,
     /// What would be lost.
     pub loss: Vec<Loss>,
+    /// What `pg_resetwal` (`pg_resetxlog` up to 9.6) would throw away here.
+    pub pg_resetwal: Option<Loss>,
     /// What to do, in order.
     pub next_steps: Vec<String>,
 }
@@ -184,19 +199,22 @@ pub fn judge(
         Status::NeedsRecovery
     };
     let loss = loss(examination, wal);
+    let pg_resetwal = reset_loss(examination);
+    let steps = NextSteps {
+        examination,
+        status,
+        startup: startup.as_ref(),
+        loss: &loss,
+        pg_resetwal: pg_resetwal.as_ref(),
+        findings,
+        relations,
+    };
     Verdict {
         status,
         headline: headline(status, startup.as_ref(), &loss, relations),
-        next_steps: next_steps(
-            examination,
-            status,
-            startup.as_ref(),
-            &loss,
-            findings,
-            relations,
-            wal,
-        ),
+        next_steps: steps.list(),
         loss,
+        pg_resetwal,
         startup,
     }
 }
@@ -214,12 +232,13 @@ fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool 
         let lasts = key.severity >= Severity::Damage && key.recovery != Recovery::Heals;
         let lost = key.code == "clog-segment-missing"
             && matches!(&key.place, Place::File(path) if made_anew.as_deref() == Some(&**path));
-        lasts && lost
+        // Up to 11 a prepared transaction goes with its file, and just a warning.
+        lasts && (lost || key.code == "two-phase-file-invalid")
     })
 }
 
 /// The code of pages that are ahead of the WAL. They can be read; what is missing is the WAL.
-const AHEAD: &str = "page-lsn-beyond-wal";
+const AHEAD: &str = page_lsn_beyond_wal::CHECK.code;
 
 /// Relations of which something cannot be read.
 fn broken(relations: &[RelationSummary]) -> impl Iterator<Item = &RelationSummary> {
@@ -234,47 +253,6 @@ fn ahead(relations: &[RelationSummary]) -> u64 {
         .iter()
         .filter(|relation| relation.damage.keys().eq([&AHEAD]))
         .count() as u64
-}
-
-fn startup(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Option<Startup> {
-    let cluster = examination.cluster;
-    let Some(run) = examination.recovery else {
-        // pg_control is missing or refused: the server goes no further.
-        let refusal = match (&cluster.control, cluster.version) {
-            (Fact::Present(reading), Some(version)) => reading.refusal(version),
-            _ => None,
-        };
-        let message = gate::before_wal(examination.evidence, cluster)
-            .or(refusal.map(|r| format!("{}: {}", r.severity, r.message)));
-        return Some(Startup {
-            outcome: Outcome::Fails,
-            message,
-            redo_start: None,
-            redo_done: None,
-            end_of_wal: None,
-            timeline: None,
-            last_completed_transaction: None,
-            silent_loss: false,
-        });
-    };
-    Some(Startup {
-        outcome: if examination.refusal.is_some() {
-            Outcome::Fails
-        } else {
-            run.outcome
-        },
-        message: examination
-            .refusal
-            .map(str::to_owned)
-            .or_else(|| run.failure.clone()),
-        redo_start: run.redo_start,
-        redo_done: run.redo_done,
-        end_of_wal: run.end_of_wal,
-        timeline: Some(run.timeline),
-        last_completed_transaction: run.plan.as_ref().and_then(|plan| plan.last_completed),
-        silent_loss: run.outcome != Outcome::Fails
-            && wal.is_some_and(|wal| wal.stop_kind != StopKind::EndOfWal),
-    })
 }
 
 fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
@@ -301,8 +279,63 @@ fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
         return Vec::new();
     };
     let ledger = &beyond.ledger;
-    let mut relations: Vec<LostRecords> = ledger
-        .relations
+    vec![Loss {
+        cause,
+        from_lsn: run.end_of_wal,
+        to_lsn: beyond.end(),
+        commits: ledger.commits,
+        first_commit: ledger.first_commit,
+        last_commit: ledger.last_commit,
+        relations: lost_records(examination, &ledger.relations),
+        other_copies: examination.other_copies.to_vec(),
+    }]
+}
+
+/// The WAL from the redo point on, and what the next start does not reach, all of which
+/// `pg_resetwal` leaves behind without replaying it (`pg_resetwal.c: KillExistingXLOG`).
+fn reset_loss(examination: &Examination<'_>) -> Option<Loss> {
+    let run = examination.recovery?;
+    let plan = run.plan.as_ref()?;
+    let behind = examination.beyond.map(|beyond| (beyond, &beyond.ledger));
+    let mut records = plan.records_by_relation();
+    for (locator, more) in behind.iter().flat_map(|(_, ledger)| &ledger.relations) {
+        *records.entry(*locator).or_default() += more;
+    }
+    (run.records > 0 || behind.is_some()).then(|| Loss {
+        cause: format!(
+            "{} would throw away WAL that is not replayed",
+            reset_tool(examination)
+        ),
+        from_lsn: run.redo_start,
+        to_lsn: behind
+            .and_then(|(beyond, _)| beyond.end())
+            .or(run.end_of_wal),
+        commits: plan.commits + behind.map_or(0, |(_, ledger)| ledger.commits),
+        first_commit: plan
+            .first_commit
+            .or(behind.and_then(|(_, ledger)| ledger.first_commit)),
+        last_commit: behind
+            .and_then(|(_, ledger)| ledger.last_commit)
+            .or(plan.last_commit),
+        relations: lost_records(examination, &records),
+        other_copies: Vec::new(),
+    })
+}
+
+/// `pg_resetwal`, by the name it has in the version.
+fn reset_tool(examination: &Examination<'_>) -> &'static str {
+    match examination.cluster.version {
+        Some(version) if !version.since(Major::V10) => "pg_resetxlog",
+        _ => "pg_resetwal",
+    }
+}
+
+/// Relations with their names, those with most records first.
+fn lost_records(
+    examination: &Examination<'_>,
+    records: &BTreeMap<RelFileLocator, u64>,
+) -> Vec<LostRecords> {
+    let mut relations: Vec<LostRecords> = records
         .iter()
         .map(|(locator, records)| LostRecords {
             locator: *locator,
@@ -314,15 +347,7 @@ fn loss(examination: &Examination<'_>, wal: Option<&WalSummary>) -> Vec<Loss> {
         let names = || (&a.name, a.locator).cmp(&(&b.name, b.locator));
         b.records.cmp(&a.records).then_with(names)
     });
-    vec![Loss {
-        cause,
-        from_lsn: run.end_of_wal,
-        to_lsn: beyond.end(),
-        commits: ledger.commits,
-        first_commit: ledger.first_commit,
-        last_commit: ledger.last_commit,
-        relations,
-    }]
+    relations
 }
 
 fn headline(
@@ -335,6 +360,9 @@ fn headline(
     match status {
         Status::Healthy => {
             "Nothing is damaged. The server was shut down cleanly and starts at once.".to_owned()
+        }
+        Status::NeedsRecovery if startup.is_some_and(|s| s.waits_for.is_some()) => {
+            "Nothing is damaged. The standby lets nobody in until it gets more WAL.".to_owned()
         }
         Status::NeedsRecovery => {
             "Nothing is damaged. The next start replays the WAL and is then ready.".to_owned()
@@ -368,154 +396,4 @@ fn headline(
             format!("{what}{start}")
         }
     }
-}
-
-fn next_steps(
-    examination: &Examination<'_>,
-    status: Status,
-    startup: Option<&Startup>,
-    loss: &[Loss],
-    findings: &Findings,
-    relations: &[RelationSummary],
-    wal: Option<&WalSummary>,
-) -> Vec<String> {
-    if status == Status::Healthy || status == Status::NeedsRecovery {
-        return Vec::new();
-    }
-    let since_10 = examination
-        .cluster
-        .version
-        .is_some_and(|v| v.since(Major::V10));
-    let reset = if since_10 {
-        "pg_resetwal"
-    } else {
-        "pg_resetxlog"
-    };
-    let mut steps = vec![
-        "Copy the directory as it is, with its tablespaces and WAL, before anything else. Work \
-         on the copy."
-            .to_owned(),
-    ];
-    let has = |code: &str| {
-        findings.groups().any(|(key, _)| {
-            key.code == code && key.severity >= Severity::Damage && key.recovery != Recovery::Heals
-        })
-    };
-    let drops = match wal {
-        Some(wal) if wal.commits > 0 => format!(
-            " and drops {} of WAL with {}",
-            size(wal.redo_bytes),
-            count(wal.commits, "commit")
-        ),
-        Some(wal) if wal.redo_bytes > 0 && wal.records > 0 => {
-            format!(" and drops {} of WAL", size(wal.redo_bytes))
-        }
-        _ => String::new(),
-    };
-    let starts = startup.is_some_and(|startup| startup.outcome != Outcome::Fails);
-    if starts {
-        steps.push(format!("Do not run {reset}: it mends nothing here{drops}."));
-    } else {
-        steps.push(format!(
-            "Do not run {reset} on the only copy: it makes the server start by forgetting what the \
-             WAL holds{}.",
-            if drops.is_empty() {
-                ""
-            } else {
-                ", and what it drops is gone"
-            }
-        ));
-    }
-    let made_up = findings
-        .groups()
-        .filter(|(key, group)| {
-            key.code == "clog-segment-foreign"
-                && group
-                    .kept
-                    .iter()
-                    .any(|finding| finding.message.contains("made by hand"))
-        })
-        .count() as u64;
-    if made_up > 0 {
-        steps.push(format!(
-            "In the copy, remove the {} made by hand: they turn unreadable rows into silently \
-             missing ones. Without them a query that meets such a row says so.  (pgautopsy explain \
-             clog-segment-foreign)",
-            count(made_up, "clog file")
-        ));
-    } else if has("clog-segment-missing") {
-        steps.push(
-            "Do not make the missing clog files with dd: rows that need them would count as \
-             aborted. Get them from a backup or a standby."
-                .to_owned(),
-        );
-    }
-    if silent_or_failed(startup) {
-        steps.push(
-            "Look for the missing WAL before any start: an archive, a standby, pg_receivewal, or a \
-             .partial file. Name its folder with --wal-archive and run this again."
-                .to_owned(),
-        );
-    }
-    let ahead = ahead(relations);
-    if ahead > 0 {
-        let relations = count(ahead, "relation");
-        steps.push(format!(
-            "Mind that pages of {relations} are ahead of the WAL there is: with the missing WAL \
-             they agree again. Without it tables and indexes contradict each other, and rows of \
-             unfinished transactions may show; then dump the copy, load it into a new cluster, and \
-             check constraints there.  (pgautopsy explain {AHEAD})"
-        ));
-    }
-    let broken: Vec<&RelationSummary> = broken(relations).collect();
-    if !broken.is_empty() {
-        let indexes = broken
-            .iter()
-            .all(|relation| relation.name.kind == Some("index"));
-        let name = |relation: &RelationSummary| {
-            let name = relation.name.qualified();
-            name.unwrap_or_else(|| relation.path.clone())
-        };
-        let which = match &broken[..] {
-            [one] => name(one),
-            [one, two] => format!("{} and {}", name(one), name(two)),
-            [first, second, rest @ ..] => format!(
-                "{}, {} and {} more",
-                name(first),
-                name(second),
-                thousands(rest.len() as u64)
-            ),
-            [] => String::new(),
-        };
-        steps.push(if indexes {
-            format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
-        } else {
-            format!(
-                "Restore {which} from a backup or a standby if there is one. Else start the copy, \
-                 dump every other table first, then take what can be read of {which}: rows outside \
-                 the damaged blocks, by ctid; with zero_damaged_pages = on in that session the \
-                 blocks that cannot be read count as empty, and are lost for good."
-            )
-        });
-    }
-    steps.push(
-        if broken.is_empty() && !loss.is_empty() {
-            "Find out what took the WAL before the disk is used again: disk, controller, memory, \
-             a cleaning script, or a copying tool."
-        } else {
-            "Find out what wrote there before the disk is used again: memory, controller, disk, a \
-             second mount, or a copying tool."
-        }
-        .to_owned(),
-    );
-    steps
-}
-
-fn silent_or_failed(startup: Option<&Startup>) -> bool {
-    startup.is_some_and(|startup| {
-        startup.silent_loss
-            || startup.message.as_deref().is_some_and(|message| {
-                message.contains("checkpoint record") || message.contains("WAL ends")
-            })
-    })
 }
