@@ -21,7 +21,7 @@ check! {
     /// Length, magic number, CRC and transaction number, as in `twophase.c: ReadTwoPhaseFile,
     /// ProcessTwoPhaseBuffer`. Files of transactions that `pg_xact` says have ended, and of those
     /// the checkpoint does not know yet, are removed by the server without a look into them, and
-    /// are not reported.
+    /// are not reported; nor are, up to 11, those of transactions that end in the WAL to replay.
     ///
     /// ## What else may cause it
     /// Storage that confirmed writes it had not made when the machine crashed; a copy made from a
@@ -43,7 +43,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         return;
     };
     let Some(point) = run.check_point else { return };
-    for file in files::two_phase(examination.evidence, layout, point.next_full_xid) {
+    for file in files::two_phase(examination.evidence, layout, point.next_full_xid, run.plan.as_ref()) {
         // Where the server goes on, the transaction is lost.
         let severity = match file.message {
             Some(_) => Severity::Fatal,

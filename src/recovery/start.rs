@@ -6,7 +6,7 @@
 use super::plan::{Counters, Plan};
 use super::reader::{Position, WalContext, WalReader, WalSource};
 use super::settings::TargetTimeline;
-use super::stop::Stop;
+use super::stop::{Stop, StopCause};
 use super::timeline::Timelines;
 use super::walk::{WalkEnd, walk};
 use crate::cluster::{Cluster, Fact};
@@ -56,7 +56,7 @@ pub struct DryRun {
     pub start: Option<Position>,
     /// First record replayed.
     pub redo_start: Option<XLogRecPtr>,
-    /// Last record replayed.
+    /// Last record read: replayed, but for one of a timeline that is refused.
     pub redo_done: Option<XLogRecPtr>,
     /// End of the last valid record.
     pub end_of_wal: Option<XLogRecPtr>,
@@ -260,7 +260,15 @@ pub fn dry_run(
         &mut |piece, _| plan.absorb(piece),
     );
     run.records = end.records;
-    run.redo_done = run.redo_start.and(end.position.last);
+    // xlogrecovery.c: ReadRecord (up to 14 xlog.c) has read a record before it refuses its
+    // timeline, and "redo done at" names the last one that was read.
+    let refused = end
+        .stop
+        .as_ref()
+        .filter(|stop| matches!(stop.cause, StopCause::UnexpectedTimeline { .. }))
+        .filter(|_| version.since(Major::V9_3));
+    let last = refused.map(|stop| stop.lsn).or(end.position.last);
+    run.redo_done = run.redo_start.and(last);
     run.end_of_wal = Some(end.position.next);
     run.stop = end.stop;
     // From 9.3 on a label alone makes the server replay as from an archive (xlog.c:

@@ -3,7 +3,9 @@
 use super::{Outcome, Startup};
 use crate::check::Examination;
 use crate::cluster::Fact;
+use crate::format::version::Major;
 use crate::recovery::gate;
+use crate::recovery::stop::StopCause;
 use crate::report::{StopKind, WalSummary};
 
 /// Settings that end a recovery before the WAL does.
@@ -114,5 +116,25 @@ fn conditions(examination: &Examination<'_>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    conditions.extend(reads_ahead(examination));
     conditions
+}
+
+/// Records before one of an unknown timeline that the server refuses with it: from 15 on it
+/// decodes records ahead of redo, and looks at the timeline of the newest page it has read
+/// (`xlogprefetcher.c: XLogPrefetcherNextBlock`, `xlogrecovery.c: ReadRecord`).
+fn reads_ahead(examination: &Examination<'_>) -> Option<String> {
+    let run = examination.recovery?;
+    let stop = run.stop.as_ref().filter(|_| run.redo_start.is_some())?;
+    let refused = matches!(stop.cause, StopCause::UnexpectedTimeline { .. });
+    let settings = examination.settings;
+    let off = matches!(
+        settings.get("recovery_prefetch"),
+        Some("off" | "false" | "no" | "0")
+    ) || settings.get("maintenance_io_concurrency") == Some("0");
+    (refused && !off && examination.cluster.version?.since(Major::V15)).then(|| {
+        "recovery_prefetch reads ahead: with the page of an unknown timeline the server refuses \
+         some records before it, too; with recovery_prefetch = off it replays up to it"
+            .to_owned()
+    })
 }

@@ -226,6 +226,13 @@ fn damages() -> Vec<Damage> {
                 bytes[at..at + 16].fill(0xAA);
             });
         }),
+        crashed("WAL page of an unknown timeline", |_, wal| {
+            let path = &wal.segments[wal.segments.len() / 2];
+            change(path, |bytes| {
+                let at = bytes.len() / 2;
+                bytes[at + 6] ^= 0xC9;
+            });
+        }),
         crashed("WAL segment of another cluster", |_, wal| {
             flip(&wal.segments[wal.segments.len() / 2], 24);
         }),
@@ -989,13 +996,18 @@ pub fn damaged_start(server: Server) {
                 .rows
                 .as_ref()
                 .is_some_and(|rows| rows.starts_with("ERROR") || rows.starts_with("psql: error"));
-            let lost = counts && real.rows != whole && !fails;
+            let commits = &report.at("verdict.loss")[0]["commits"];
+            // Where it fails, rows cannot be counted: then the verdict must agree with itself.
+            let lost = if fails {
+                commits.as_u64().is_some_and(|commits| commits > 0)
+            } else {
+                counts && real.rows != whole
+            };
             let silent = report.at("verdict.startup.silent_loss") == true;
             report.differences(&real.startup)
                 + &if silent == lost || !damage.counted {
                     String::new()
                 } else {
-                    let commits = &report.at("verdict.loss")[0]["commits"];
                     format!(
                         "silent_loss is {silent} with {commits} commits, rows {:?} of {whole:?}\n",
                         real.rows

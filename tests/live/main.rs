@@ -9,6 +9,7 @@ mod differential;
 mod log;
 mod map_ahead;
 mod oracle;
+mod parity;
 mod pitr;
 mod random_wal;
 mod replication;
@@ -73,6 +74,11 @@ scenarios! {
     control_equals_sql: crate::oracle::control_equals_sql;
     damaged_start: crate::differential::damaged_start;
     map_ahead_of_wal: crate::map_ahead::map_ahead_of_wal;
+    damaged_tuples: crate::parity::damaged_tuples;
+    damaged_line_pointers: crate::parity::damaged_line_pointers;
+    damaged_relations: crate::parity::damaged_relations;
+    stale_visibility_map: crate::parity::stale_visibility_map;
+    damaged_files: crate::parity::damaged_files;
 }
 
 /// One major for each format of WAL records and their messages.

@@ -56,7 +56,7 @@ impl Gate<'_> {
             {
                 return Some(status_of(u64::from(xid.0)));
             }
-            let bad = files::two_phase(self.evidence, &self.layout, next);
+            let bad = files::two_phase(self.evidence, &self.layout, next, run.plan.as_ref());
             if let Some(message) = bad.into_iter().find_map(|file| file.message) {
                 return Some(message);
             }

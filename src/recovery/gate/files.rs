@@ -15,6 +15,7 @@ use crate::format::twophase::TwoPhaseFile;
 use crate::format::types::{FullTransactionId, TransactionId};
 use crate::format::version::{Layout, Major, Version};
 use crate::pgdata::{Evidence, FileId, FileKind};
+use crate::recovery::plan::Plan;
 
 /// A file that the server cannot use.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -209,14 +210,21 @@ fn loose_tablespace_map(bytes: &[u8]) -> Option<(String, Option<String>)> {
 }
 
 /// The state files of transactions that are still prepared, and cannot be used. Files of
-/// transactions that ended, or are not begun yet, are removed without a look into them.
+/// transactions that ended, or are not begun yet, are removed without a look into them; up to
+/// 11, where a bad file ends nothing, those that `plan` ends are as good as removed.
 #[must_use]
 pub fn two_phase(
     evidence: &Evidence,
     layout: &Layout,
     next_xid: FullTransactionId,
+    plan: Option<&Plan>,
 ) -> Vec<BadFile> {
     let version = layout.version;
+    let ends_in_wal = |xid: TransactionId| {
+        !version.since(Major::V12)
+            && plan
+                .is_some_and(|plan| plan.committed.contains(xid.0) || plan.aborted.contains(xid.0))
+    };
     let clog = SlruFiles::open(evidence, layout, Slru::Xact);
     let mut cache = SlruCache::default();
     let mut bad = Vec::new();
@@ -225,7 +233,7 @@ pub fn two_phase(
             .entry(&mut cache, u64::from(xid.0))
             .and_then(|(at, page)| xid_status(page, at))
             .is_some_and(|status| matches!(status, XidStatus::Committed | XidStatus::Aborted));
-        if ended || !xid.precedes(next_xid.xid()) {
+        if ended || ends_in_wal(xid) || !xid.precedes(next_xid.xid()) {
             continue;
         }
         let Some(bytes) = read_whole(evidence, id) else {
