@@ -262,7 +262,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             return Vec::new();
         };
         let position = Position {
-            last: run.end_of_wal.and(run.redo_done),
+            last: run.end_of_wal.and(run.last_replayed),
             ..Position::at(run.end_of_wal.unwrap_or(stop.lsn))
         };
         let context = wal_context(wal, run, control);
@@ -568,7 +568,7 @@ fn wal_summary(examination: &Examination<'_>, run: &DryRun) -> WalSummary {
         first_lsn: first_lsn(examination, run),
         redo_lsn: run.redo_start,
         end_lsn: run.end_of_wal,
-        last_record_lsn: run.redo_done.or(clean.then_some(run.checkpoint_lsn)),
+        last_record_lsn: run.last_replayed.or(clean.then_some(run.checkpoint_lsn)),
         stop_reason: run
             .stop
             .as_ref()

@@ -65,7 +65,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     // Without its commit log a database may show relations that were dropped long ago.
     let undecided: BTreeSet<Oid> = lacking(examination)
         .filter(|lack| matches!(lack.lack, Lack::ClogPage(_) | Lack::ZeroedClogPage(_)))
-        .map(|lack| lack.database())
+        .filter_map(|lack| lack.undecided_database())
         .collect();
     // What could not be read, or lies in a folder that could not, is not known.
     let unread: Vec<String> = examination

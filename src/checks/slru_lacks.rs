@@ -3,6 +3,7 @@
 
 use crate::check::Examination;
 use crate::cluster::slru::SlruFiles;
+use crate::format::catalog::RELATION_RELATION_ID;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::types::{Oid, RelFileLocator};
 use crate::report::units::thousands;
@@ -46,10 +47,12 @@ impl<'a> Lacking<'a> {
         }
     }
 
-    /// The database of the relation.
+    /// The database whose `pg_class` the relation is, or may be: one without a name.
     #[must_use]
-    pub fn database(&self) -> Oid {
-        self.relation.db_oid
+    pub fn undecided_database(&self) -> Option<Oid> {
+        let oid = self.examination.names.name(self.relation).oid;
+        oid.is_none_or(|oid| oid == RELATION_RELATION_ID)
+            .then_some(self.relation.db_oid)
     }
 
     fn relation(&self) -> String {

@@ -1,7 +1,7 @@
 //! Chain of row versions is broken.
 
 use crate::cluster::xact::{self, XactCache, XactLog, XactStatus};
-use crate::format::chain::{Outcomes, Updater};
+use crate::format::chain::{Inserter, Outcomes, Updater};
 use crate::format::heap::{HeapTuple, Xmin};
 use crate::scan::Horizons;
 use crate::scan::page::HeapView;
@@ -69,18 +69,20 @@ struct Known<'a, 'v, 't> {
 }
 
 impl Outcomes for Known<'_, '_, '_> {
-    fn inserted(&mut self, tuple: &HeapTuple) -> Option<bool> {
+    fn inserter(&mut self, tuple: &HeapTuple) -> Option<Inserter> {
         match tuple.header.xmin(&self.view.view.context.layout) {
-            Xmin::Frozen | Xmin::Committed => Some(true),
-            Xmin::Invalid => Some(false),
+            Xmin::Frozen | Xmin::Committed => Some(Inserter::Committed),
+            Xmin::Invalid => Some(Inserter::Aborted),
             Xmin::Moved { .. } => None,
             Xmin::Undecided(xid) => {
                 if !self.horizons?.xid_is_valid(xid) {
                     return None;
                 }
-                match self.xacts?.status(self.cache, xid) {
-                    XactStatus::Committed => Some(true),
-                    XactStatus::NotCommitted => Some(false),
+                let xacts = self.xacts?;
+                match xacts.status(self.cache, xid) {
+                    XactStatus::Committed => Some(Inserter::Committed),
+                    XactStatus::NotCommitted if xacts.is_prepared(xid) => Some(Inserter::Prepared),
+                    XactStatus::NotCommitted => Some(Inserter::Aborted),
                     XactStatus::Missing => None,
                 }
             }

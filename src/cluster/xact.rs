@@ -5,14 +5,44 @@
 
 use super::slru::{SlruCache, SlruFiles};
 use crate::format::slru::{Slru, XidStatus, multixact_member, multixact_offset, xid_status};
+use crate::format::twophase::TwoPhaseFile;
 use crate::format::types::{MultiXactId, MultiXactOffset, TransactionId};
 use crate::format::version::{Layout, Major};
-use crate::pgdata::Evidence;
+use crate::pgdata::{Evidence, FileKind};
 use crate::recovery::plan::Plan;
+use rustc_hash::FxHashSet;
 
 /// More members than a multixact can sensibly have: it holds at most one for each backend
 /// and each of its subtransactions.
 const MAX_MEMBERS: MultiXactOffset = 1 << 20;
+
+/// More than a file in `pg_twophase` has (`twophase.c: EndPrepare`, `MaxAllocSize`), but for
+/// transactions with millions of locks.
+const TWO_PHASE_FILE: usize = 1 << 26;
+
+/// The transactions of the sound files in `pg_twophase`, with their subtransactions.
+fn prepared(evidence: &Evidence, layout: &Layout) -> FxHashSet<TransactionId> {
+    let mut prepared = FxHashSet::default();
+    for (id, entry) in evidence.iter() {
+        if !matches!(entry.kind, FileKind::TwoPhase { .. }) {
+            continue;
+        }
+        // What cannot be read the start tells of.
+        let Ok(bytes) = evidence
+            .file(id)
+            .and_then(|file| file.read_all(TWO_PHASE_FILE))
+        else {
+            continue;
+        };
+        if let Ok(file) = TwoPhaseFile::parse(layout.version, &bytes)
+            && file.crc_is_good
+        {
+            prepared.insert(file.state.xid);
+            prepared.extend(file.state.subxacts);
+        }
+    }
+    prepared
+}
 
 /// What became of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +78,7 @@ pub struct XactLog<'e> {
     pub offsets: SlruFiles,
     /// `pg_multixact/members`.
     pub members: SlruFiles,
+    prepared: FxHashSet<TransactionId>,
     plan: Option<&'e Plan>,
 }
 
@@ -70,6 +101,7 @@ impl<'e> XactLog<'e> {
             clog: open(Slru::Xact),
             offsets: open(Slru::MultiXactOffset),
             members: open(Slru::MultiXactMember),
+            prepared: prepared(evidence, layout),
             plan,
         }
     }
@@ -131,6 +163,13 @@ impl<'e> XactLog<'e> {
                 XactStatus::NotCommitted
             }
         }
+    }
+
+    /// Whether a transaction is prepared, or a part of one that is, by the files in
+    /// `pg_twophase`. Those that only WAL knows are not among them.
+    #[must_use]
+    pub fn is_prepared(&self, xid: TransactionId) -> bool {
+        self.prepared.contains(&xid)
     }
 
     /// The updater of a multixact older than `next`, 9.3 and later. `next_offset` is where

@@ -23,10 +23,21 @@ pub enum Updater {
     Unknown,
 }
 
+/// What became of the transaction that inserted a tuple.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inserter {
+    /// It committed.
+    Committed,
+    /// It is prepared, or part of a transaction that is: it may still commit.
+    Prepared,
+    /// It aborted, or ended with the server.
+    Aborted,
+}
+
 /// Answers what the page does not tell by itself.
 pub trait Outcomes {
-    /// Whether the inserting transaction committed; `None` when nobody knows.
-    fn inserted(&mut self, tuple: &HeapTuple) -> Option<bool>;
+    /// What became of the inserting transaction; `None` when nobody knows.
+    fn inserter(&mut self, tuple: &HeapTuple) -> Option<Inserter>;
     /// The updating member of the multixact in `t_xmax`.
     fn multixact_updater(&mut self, tuple: &HeapTuple) -> Updater;
 }
@@ -47,10 +58,12 @@ pub enum ChainFault {
     HeapOnlySuccessor(OffsetNumber),
     /// The update was HOT, yet its result is not heap-only.
     SuccessorNotHeapOnly(OffsetNumber),
-    /// A tuple that was never committed was updated by a transaction that committed.
-    AbortedYetUpdated {
+    /// A tuple that was never committed was updated by a transaction that got further.
+    UncommittedYetUpdated {
         /// The transaction that inserted it.
         xmin: TransactionId,
+        /// What became of that.
+        inserter: Inserter,
         /// The result of the update.
         successor: OffsetNumber,
         /// The transaction that updated it.
@@ -80,15 +93,22 @@ impl fmt::Display for ChainFault {
                 f,
                 "was HOT-updated to item {successor}, which is not heap-only"
             ),
-            Self::AbortedYetUpdated {
+            Self::UncommittedYetUpdated {
                 xmin,
+                inserter,
                 successor,
                 next_xmin,
-            } => write!(
-                f,
-                "was inserted by {xmin}, which aborted, and updated to item {successor} by \
-                 {next_xmin}, which committed"
-            ),
+            } => {
+                let (became, further) = match inserter {
+                    Inserter::Prepared => ("is prepared", "committed"),
+                    _ => ("aborted", "did not"),
+                };
+                write!(
+                    f,
+                    "was inserted by {xmin}, which {became}, and updated to item {successor} by \
+                     {next_xmin}, which {further}"
+                )
+            }
             Self::HeapOnlyRoot => {
                 f.write_str("tuple is heap-only, and no item leads to it: no index finds it")
             }
@@ -174,7 +194,7 @@ impl UpdateChains {
             if tuple.header.has2(HEAP_ONLY_TUPLE)
                 && tuple.header.has(HEAP_UPDATED)
                 && self.predecessors.get(at) == Some(&0)
-                && outcomes.inserted(tuple) == Some(true)
+                && outcomes.inserter(tuple) == Some(Inserter::Committed)
             {
                 fault(tuple.offnum, ChainFault::HeapOnlyRoot);
             }
@@ -251,11 +271,21 @@ impl UpdateChains {
         } else if hot && !heap_only {
             fault(tuple.offnum, ChainFault::SuccessorNotHeapOnly(next.offnum));
         }
-        if outcomes.inserted(tuple) == Some(false) && outcomes.inserted(next) == Some(true) {
+        let inserter = match outcomes.inserter(tuple) {
+            None | Some(Inserter::Committed) => return,
+            Some(inserter) => inserter,
+        };
+        let further = match outcomes.inserter(next) {
+            Some(Inserter::Committed) => true,
+            Some(Inserter::Prepared) => inserter == Inserter::Aborted,
+            _ => false,
+        };
+        if further {
             fault(
                 tuple.offnum,
-                ChainFault::AbortedYetUpdated {
+                ChainFault::UncommittedYetUpdated {
                     xmin: header.t_xmin,
+                    inserter,
                     successor: next.offnum,
                     next_xmin: next.header.t_xmin,
                 },

@@ -56,7 +56,9 @@ pub struct DryRun {
     pub start: Option<Position>,
     /// First record replayed.
     pub redo_start: Option<XLogRecPtr>,
-    /// Last record read: replayed, but for one of a timeline that is refused.
+    /// Last record replayed.
+    pub last_replayed: Option<XLogRecPtr>,
+    /// What the server says of that: the last record read, even if it is then refused.
     pub redo_done: Option<XLogRecPtr>,
     /// End of the last valid record.
     pub end_of_wal: Option<XLogRecPtr>,
@@ -117,6 +119,7 @@ pub fn dry_run(
         checkpoint_end: None,
         start: None,
         redo_start: None,
+        last_replayed: None,
         redo_done: None,
         end_of_wal: None,
         stop: None,
@@ -267,6 +270,7 @@ pub fn dry_run(
         .as_ref()
         .filter(|stop| matches!(stop.cause, StopCause::UnexpectedTimeline { .. }))
         .filter(|_| version.since(Major::V9_3));
+    run.last_replayed = run.redo_start.and(end.position.last);
     let last = refused.map(|stop| stop.lsn).or(end.position.last);
     run.redo_done = run.redo_start.and(last);
     run.end_of_wal = Some(end.position.next);

@@ -272,7 +272,7 @@ fn reach(
         last: sum.last.or(sum.settled),
         commits: sum.commits,
         last_completed: sum.last_completed,
-        redo_done: run.redo_done.or(end.position.last),
+        redo_done: run.last_replayed.or(end.position.last),
         latest,
         stop: run.stop.clone(),
     })

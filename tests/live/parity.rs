@@ -435,7 +435,9 @@ pub fn damaged_relations(server: Server) {
         statements.push(format!(
             "CREATE TABLE s1.p{n}_1 PARTITION OF s1.p{n} FOR VALUES IN (1, 2, 3)"
         ));
-        statements.push(format!("INSERT INTO s1.p{n} VALUES (1, 1)"));
+        statements.push(format!(
+            "INSERT INTO s1.p{n} SELECT 1, i FROM generate_series(1, 100) i"
+        ));
         for (method, column) in [
             ("btree", "i"),
             ("hash", "i"),
@@ -504,8 +506,8 @@ pub fn stale_visibility_map(server: Server) {
     cluster.start();
     let blocks: BTreeSet<u64> = cluster
         .sql(
-            "WITH some AS (SELECT ctid FROM marked ORDER BY random() LIMIT 5) \
-             DELETE FROM marked WHERE ctid = ANY (ARRAY(SELECT ctid FROM some)) \
+            "WITH few AS (SELECT ctid FROM marked ORDER BY random() LIMIT 5) \
+             DELETE FROM marked WHERE ctid = ANY (ARRAY(SELECT ctid FROM few)) \
              RETURNING (ctid::text::point)[0]",
         )
         .lines()
