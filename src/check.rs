@@ -325,6 +325,12 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             .and_then(|run| run.end_of_wal),
         beyond: behind.as_ref().map(|beyond| &beyond.ledger),
         xacts: xacts.as_ref(),
+        clog_is_whole: xacts
+            .as_ref()
+            .zip(horizons)
+            .is_some_and(|(xacts, horizons)| {
+                xacts.clog_is_whole(horizons.oldest_xid, horizons.next_xid.xid())
+            }),
         names: &names,
         max_findings: options.max_findings,
     });

@@ -61,7 +61,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             continue;
         }
         named.insert(segno);
-        findings.push(needed(&lack, segno, examination));
+        findings.push(needed(&lack, page, examination));
     }
     // Nobody's rows depend on the rest, but the server never leaves a hole there.
     let Some(horizons) = examination.horizons else { return };
@@ -95,9 +95,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     }
 }
 
-fn needed(lack: &Lacking<'_>, segno: u64, examination: &Examination<'_>) -> Finding {
-    let path = path(segno, examination);
-    let message = format!("is missing; {}", lack.who());
+fn needed(lack: &Lacking<'_>, page: u64, examination: &Examination<'_>) -> Finding {
+    let path = path(page / SLRU_PAGES_PER_SEGMENT, examination);
+    let message = format!("is missing; {}", lack.who_but(page));
     let xid = lack.example;
     Finding::new(&CHECK, Location::file(&path), message)
         .server_error(format!("could not access status of transaction {xid}"))

@@ -53,7 +53,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         if !xacts.clog.has_segment(segno) {
             continue;
         }
-        let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who());
+        let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who_but(page));
         let at = lack.page_offset(page);
         let xid = lack.example;
         let finding = Finding::new(&CHECK, Location::file(&path(segno, examination)).at_byte(at), message)

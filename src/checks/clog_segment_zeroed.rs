@@ -6,6 +6,7 @@ use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::finding::Confidence;
+use crate::report::units::thousands;
 use crate::scan::tally::Lack;
 
 check! {
@@ -48,13 +49,24 @@ check! {
 /// Pages of zeroes although hint bits of tuples say that transactions on them committed.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     for lack in lacking(examination) {
-        let Lack::ZeroedClogPage(page) = lack.lack else { continue };
-        let message = format!(
-            "page {} is all zero, yet {} marked as committed: rows without that mark count as \
-             aborted",
-            page % SLRU_PAGES_PER_SEGMENT,
-            lack.who_is()
-        );
+        let (page, message) = match lack.lack {
+            Lack::ZeroedClogPage(page) => {
+                let unmarked = thousands(lack.tuples_of(Lack::UnhintedOnZeroClogPage(page)));
+                let message = format!(
+                    "yet {} marked as committed; without that mark its rows count as aborted: \
+                     {unmarked} here",
+                    lack.who_is()
+                );
+                (page, message)
+            }
+            Lack::UnhintedOnZeroClogPage(page)
+                if lack.is_lost_page(page) && lack.tuples_of(Lack::ZeroedClogPage(page)) == 0 =>
+            {
+                (page, format!("and {} without a mark: they count as aborted", lack.who_is()))
+            }
+            _ => continue,
+        };
+        let message = format!("page {} is all zero, {message}", page % SLRU_PAGES_PER_SEGMENT);
         let at = lack.page_offset(page);
         let location = Location::file(&path(page / SLRU_PAGES_PER_SEGMENT, examination)).at_byte(at);
         findings.push(Finding::new(&CHECK, location, message).confidence(Confidence::Likely));

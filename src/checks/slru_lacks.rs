@@ -55,6 +55,21 @@ impl<'a> Lacking<'a> {
             .then_some(self.relation.db_oid)
     }
 
+    /// How many more tuples of the relation stand to a page in another way.
+    #[must_use]
+    pub fn tuples_of(&self, lack: Lack) -> u64 {
+        let lacks = self.examination.tally.map(|tally| &tally.lacks);
+        lacks
+            .and_then(|lacks| lacks.get(&(lack, self.relation)))
+            .map_or(0, |need| need.tuples)
+    }
+
+    /// Whether a page of zeroes is known to be lost: some tuple's hint bit contradicts it.
+    #[must_use]
+    pub fn is_lost_page(&self, page: u64) -> bool {
+        lacking(self.examination).any(|lack| lack.lack == Lack::ZeroedClogPage(page))
+    }
+
     fn relation(&self) -> String {
         let name = self.examination.names.name(self.relation).qualified();
         name.unwrap_or_else(|| match self.examination.forks.get(self.need.first.0) {
@@ -87,6 +102,27 @@ impl<'a> Lacking<'a> {
             "need"
         };
         format!("{} {verb} it ({})", self.tuples(), self.first())
+    }
+
+    /// The same of a commit log page, with the tuples that get along without it: `; 300 more
+    /// are marked as committed, and do not`
+    #[must_use]
+    pub fn who_but(&self, page: u64) -> String {
+        let spared = self.tuples_of(Lack::HintedOnMissingClogPage(page));
+        match spared {
+            0 => self.who(),
+            1 => format!(
+                "{}; 1 more is marked as committed, and does not",
+                self.who()
+            ),
+            n => {
+                let n = thousands(n);
+                format!(
+                    "{}; {n} more are marked as committed, and do not",
+                    self.who()
+                )
+            }
+        }
     }
 
     /// `12 tuples of shop.public.orders are (block 3 item 7, 4711)`

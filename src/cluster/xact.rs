@@ -165,6 +165,21 @@ impl<'e> XactLog<'e> {
         }
     }
 
+    /// Whether the pages of all transactions from `oldest` up to but not including `next` are
+    /// there, and no page is all zero.
+    #[must_use]
+    pub fn clog_is_whole(&self, oldest: TransactionId, next: TransactionId) -> bool {
+        let newest = TransactionId(next.0.wrapping_sub(1));
+        let (first, last) = (self.clog_page(oldest), self.clog_page(newest));
+        let end = self.clog_page(TransactionId(u32::MAX));
+        let mut pages = if first <= last {
+            (first..=last).chain(0..0)
+        } else {
+            (first..=end).chain(0..last.saturating_add(1))
+        };
+        self.clog.zero_pages().is_empty() && pages.all(|page| self.clog.has_page(page))
+    }
+
     /// Whether a transaction is prepared, or a part of one that is, by the files in
     /// `pg_twophase`. Those that only WAL knows are not among them.
     #[must_use]

@@ -147,6 +147,8 @@ pub struct ScanContext<'a> {
     pub beyond: Option<&'a Ledger>,
     /// The commit log.
     pub xacts: Option<&'a XactLog<'a>>,
+    /// Whether every page of it that may be asked for is there, and none is all zero.
+    pub clog_is_whole: bool,
     /// Names of relations; one without was not committed.
     pub names: &'a Catalog,
     /// Findings kept of each group.

@@ -63,7 +63,7 @@ fn inserted(
     match tuple.header.xmin(&context.layout) {
         Xmin::Frozen => Answer::Yes,
         Xmin::Committed => {
-            note_zeroed(view, xacts, tuple, tally);
+            note_hinted(view, xacts, tuple, tally);
             Answer::Yes
         }
         Xmin::Invalid => Answer::No,
@@ -149,7 +149,14 @@ fn ask(
     }
     match xacts.status(&mut tally.xacts, xid) {
         XactStatus::Committed => Answer::Yes,
-        XactStatus::NotCommitted => Answer::No,
+        XactStatus::NotCommitted => {
+            let page = xacts.clog_page(xid);
+            if !context.clog_is_whole && xacts.is_zero_clog_page(page) {
+                let lack = Lack::UnhintedOnZeroClogPage(page);
+                note(view, tuple, lack, xid.0, tally);
+            }
+            Answer::No
+        }
         XactStatus::Missing => {
             note(
                 view,
@@ -164,21 +171,24 @@ fn ask(
 }
 
 /// Notes a tuple whose hint bit says that its transaction committed, while the commit log
-/// page that should say so is all zero: the page was lost, or made by hand.
-fn note_zeroed(view: &HeapView<'_, '_>, xacts: &XactLog<'_>, tuple: &HeapTuple, tally: &mut Tally) {
-    if xacts.clog.zero_pages().is_empty() {
-        return;
-    }
+/// page that should say so is not there, or all zero: it was lost, or made by hand.
+fn note_hinted(view: &HeapView<'_, '_>, xacts: &XactLog<'_>, tuple: &HeapTuple, tally: &mut Tally) {
     let context = view.view.context;
     let xid = tuple.header.t_xmin;
-    if !xid.is_normal() || context.horizons.is_some_and(|h| !h.xid_is_valid(xid)) {
+    if context.clog_is_whole
+        || !xid.is_normal()
+        || context.horizons.is_some_and(|h| !h.xid_is_valid(xid))
+    {
         return;
     }
     let page = xacts.clog_page(xid);
-    if xacts.is_zero_clog_page(page) && xacts.status(&mut tally.xacts, xid) != XactStatus::Committed
-    {
-        note(view, tuple, Lack::ZeroedClogPage(page), xid.0, tally);
-    }
+    let lack = match xacts.status(&mut tally.xacts, xid) {
+        XactStatus::Committed => return,
+        XactStatus::Missing => Lack::HintedOnMissingClogPage(page),
+        XactStatus::NotCommitted if xacts.is_zero_clog_page(page) => Lack::ZeroedClogPage(page),
+        XactStatus::NotCommitted => return,
+    };
+    note(view, tuple, lack, xid.0, tally);
 }
 
 fn note(view: &HeapView<'_, '_>, tuple: &HeapTuple, lack: Lack, example: u32, tally: &mut Tally) {

@@ -76,8 +76,12 @@ pub struct Need {
 pub enum Lack {
     /// A commit log page that is not there.
     ClogPage(u64),
+    /// A commit log page that is not there, and that the tuple's hint bit makes up for.
+    HintedOnMissingClogPage(u64),
     /// A commit log page that is all zero although a tuple says its transaction committed.
     ZeroedClogPage(u64),
+    /// A commit log page that is all zero, which decides about the tuple: it has no hint bit.
+    UnhintedOnZeroClogPage(u64),
     /// A commit log page that answers for transactions that cannot be.
     ForeignClogPage(u64),
     /// A page of multixact offsets that is not there.
