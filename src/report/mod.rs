@@ -38,7 +38,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// What is wrong.
     pub findings: Findings,
-    /// Every relation of which a file was read, by database, schema and name.
+    /// Every relation of which a file was read, or is found missing, by database, schema and
+    /// name.
     pub relations: Vec<RelationSummary>,
 }
 

@@ -6,6 +6,7 @@ mod startup;
 use crate::check::Examination;
 use crate::checks::page_lsn_beyond_wal;
 use crate::finding::{Findings, Place, Recovery, Severity};
+use crate::format::names::relation_path;
 use crate::format::slru::Slru;
 use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
 use crate::format::version::Major;
@@ -165,6 +166,20 @@ pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<Rela
             }
         })
         .collect();
+    // What is left are relations without a file.
+    let lost = damage.into_iter().map(|(locator, damage)| RelationSummary {
+        name: examination.names.name(locator),
+        locator,
+        path: relation_path(layout.version, locator, ForkNumber::Main, 0),
+        blocks: 0,
+        tuples: 0,
+        rows: 0,
+        unreadable_tuples: 0,
+        unreadable_blocks: 0,
+        wal_blocks: 0,
+        damage,
+    });
+    relations.extend(lost);
     relations.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
     relations
 }
