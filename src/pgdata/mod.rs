@@ -61,6 +61,9 @@ pub struct FileEntry {
     /// Bytes, when the evidence was opened; of a compressed file of a WAL archive the
     /// compressed ones, [`Evidence::content_size`] tells the others.
     pub size: u64,
+    /// When it was last written, in seconds since 1970, as far as the file system or the
+    /// archive tells; copies need not keep it.
+    pub mtime: Option<i64>,
     /// What the name says it is.
     pub kind: FileKind,
     /// Which of the WAL archives it came from, by number.
@@ -206,7 +209,13 @@ impl Listing {
         full
     }
 
-    fn file(&mut self, path: Vec<u8>, size: u64, archive: Option<usize>, source: Source) {
+    fn file(
+        &mut self,
+        path: Vec<u8>,
+        (size, mtime): (u64, Option<i64>),
+        archive: Option<usize>,
+        source: Source,
+    ) {
         self.bytes += ENTRY_BYTES + path.len();
         let (path, path_bytes) = match String::from_utf8(path) {
             Ok(path) => (path, None),
@@ -230,6 +239,7 @@ impl Listing {
             path,
             path_bytes,
             size,
+            mtime,
             kind,
             archive,
         };
@@ -362,7 +372,8 @@ impl Evidence {
             }
             let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
             roots.push(path.parent().unwrap_or(Path::new("")).to_owned());
-            listing.file(name, metadata.len(), Some(number), Source::Root(number));
+            let written = dir::size_and_mtime(&metadata);
+            listing.file(name, written, Some(number), Source::Root(number));
         }
         Ok(Self::of_listing(listing, roots, io_mode))
     }
@@ -684,6 +695,12 @@ impl Evidence {
             }
         }
         Ok(())
+    }
+
+    /// Whether a pass over a compressed archive is needed to read a file.
+    #[must_use]
+    pub fn is_streamed(&self, id: FileId) -> bool {
+        !self.streamed(&[id], &lock(&self.pins)).is_empty()
     }
 
     /// What of `ids` only a pass over its archive can reach.
