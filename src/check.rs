@@ -432,7 +432,11 @@ impl Committed for Ends<'_> {
 }
 
 /// What the WAL of the next start is read by.
-pub(crate) fn wal_context(wal: &EvidenceWal<'_>, run: &DryRun, control: &ControlFile) -> WalContext {
+pub(crate) fn wal_context(
+    wal: &EvidenceWal<'_>,
+    run: &DryRun,
+    control: &ControlFile,
+) -> WalContext {
     WalContext {
         layout: *wal.layout(),
         system_identifier: Some(control.system_identifier),

@@ -602,7 +602,9 @@ fn run_ls(arguments: &Ls) -> Result<u8, Failure> {
                 })
                 .collect();
             let known = known.join(", ");
-            Failure(format!("there is no database {wanted:?}; there are {known}"))
+            Failure(format!(
+                "there is no database {wanted:?}; there are {known}"
+            ))
         })?),
     };
     print(|out| match arguments.format {

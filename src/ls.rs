@@ -15,9 +15,7 @@ use crate::cluster::Cluster;
 use crate::cluster::catalog::{Catalog, CatalogProblem, CatalogRelation};
 use crate::cluster::xact::XactLog;
 use crate::format::catalog::{DATCONNLIMIT_INVALID_DB, RELATION_RELATION_ID};
-use crate::format::index::Special;
 use crate::format::names::{database_dir, positive, relation_path};
-use crate::format::page::{PageHeader, is_zeroed, server_accepts};
 use crate::format::types::{
     DEFAULTTABLESPACE_OID, ForkNumber, GLOBALTABLESPACE_OID, MultiXactId, Oid, RelFileLocator,
     TransactionId,
@@ -28,6 +26,7 @@ use crate::recovery::plan::Plan;
 use crate::recovery::settings::Settings;
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, dry_run};
+use crate::scan::first_page::looks;
 use crate::scan::forks::{self, ForkFiles};
 use crate::verdict::Outcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,8 +35,6 @@ use std::path::{Path, PathBuf};
 
 /// `FirstNormalObjectId`: relations below are catalogs.
 const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
-/// What of compressed archives is unpacked to tell what unclaimed files hold.
-const MAX_UNPACKED: u64 = 64 << 20;
 
 /// What is left of a relation's files.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -342,6 +339,7 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
     let mut unknown = Vec::new();
     tell_start(&cluster, run.as_ref(), &mut unknown);
     let mut catalog = Catalog::default();
+    let mut undecided = BTreeSet::new();
     let mut tables = HashMap::new();
     if let (Some(layout), Some(wal)) = (cluster.layout, &wal) {
         let horizons = run.as_ref().and_then(horizons_after);
@@ -356,10 +354,23 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
         catalog = Catalog::read(&evidence, &layout, redo.as_ref(), &mut ends, &mut problems);
         if ends.missing > 0 {
             unknown.push(format!(
-                "The commit log ({}) of transactions that catalog rows name is missing: they \
-                 count as committed, so a relation whose creation was rolled back may be listed",
+                "The commit log ({}) of transactions that catalog rows name is missing: where \
+                 such rows differ, those count whose files are there, else the newest",
                 layout.version.xact_dir()
             ));
+            let mut ends = Ends::new(&xacts, horizons);
+            let other = Catalog::read(
+                &evidence,
+                &layout,
+                redo.as_ref(),
+                &mut ends,
+                &mut Vec::new(),
+            );
+            let files: BTreeSet<RelFileLocator> = evidence
+                .relation_forks()
+                .map(|(locator, _)| locator)
+                .collect();
+            undecided = catalog.settle(&other, &|locator| files.contains(&locator));
         }
         tables = catalog.tables_of_indexes(&evidence, &layout, redo.as_ref());
     }
@@ -369,6 +380,7 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
         layout: cluster.layout,
         catalog: &catalog,
         tables: &tables,
+        undecided: &undecided,
         run: run.as_ref(),
         unread: evidence
             .not_examined()
@@ -380,7 +392,12 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
     };
     let mut databases = judge.databases(&forks);
     judge.look_into(&mut databases, &forks);
-    let own = || evidence.files().iter().filter(|file| file.archive.is_none());
+    let own = || {
+        evidence
+            .files()
+            .iter()
+            .filter(|file| file.archive.is_none())
+    };
     Ok(Inventory {
         path: path.display().to_string(),
         version: cluster.version,
@@ -425,6 +442,8 @@ struct Judge<'a> {
     layout: Option<Layout>,
     catalog: &'a Catalog,
     tables: &'a HashMap<(Oid, Oid), Oid>,
+    /// Relations that may never have been, by database and object identifier.
+    undecided: &'a BTreeSet<(Oid, Oid)>,
     run: Option<&'a DryRun>,
     /// What could not be read at all.
     unread: Vec<String>,
@@ -670,7 +689,11 @@ impl Judge<'_> {
                 let why = "its folder could not be read";
                 return (Health::Unknown, vec![why.to_owned()]);
             }
-            return (Health::Missing, self.rests(forks));
+            if self.undecided.contains(&(relation.database, class.oid)) {
+                let why = "no file, and the commit log that tells whether it was ever made is lost";
+                return (Health::Unknown, vec![why.to_owned()]);
+            }
+            return (Health::Missing, rests(forks));
         };
         let mut faults = segment_faults(main, &layout);
         if faults.is_empty() && !replaced {
@@ -683,24 +706,6 @@ impl Judge<'_> {
             (Health::Empty, faults)
         } else {
             (Health::Whole, faults)
-        }
-    }
-
-    /// What is there of a relation whose main fork is gone.
-    fn rests(&self, forks: &[&ForkFiles]) -> Vec<String> {
-        let rests: Vec<&str> = forks
-            .iter()
-            .map(|fork| match fork.fork {
-                ForkNumber::Fsm => "free space map",
-                ForkNumber::Vm => "visibility map",
-                ForkNumber::Init => "init fork",
-                ForkNumber::Main => "main fork",
-            })
-            .collect();
-        if rests.is_empty() {
-            Vec::new()
-        } else {
-            vec![format!("only its {} is left", rests.join(" and "))]
         }
     }
 
@@ -793,55 +798,37 @@ impl Judge<'_> {
                 Some(((fork.locator, fork.temporary), *id))
             })
             .collect();
-        let mut budget = MAX_UNPACKED;
-        let mut wanted = Vec::new();
-        for unclaimed in databases.iter().flat_map(|database| &database.unclaimed) {
-            let Some(id) = first.get(&(unclaimed.locator, unclaimed.temporary)) else {
-                continue;
-            };
-            let size = self.evidence.entry(*id).size;
-            if !self.evidence.is_streamed(*id) {
-                wanted.push(*id);
-            } else if size <= budget {
-                budget -= size;
-                wanted.push(*id);
-            }
-        }
-        if let Err(error) = self.evidence.pin(&wanted) {
-            tracing::debug!("unclaimed files cannot be pinned: {error}");
-        }
-        let wanted: BTreeSet<FileId> = wanted.into_iter().collect();
-        let mut page = vec![0; layout.blcksz as usize];
-        for database in databases {
-            for unclaimed in &mut database.unclaimed {
-                let id = first.get(&(unclaimed.locator, unclaimed.temporary));
-                let Some(id) = id.filter(|id| wanted.contains(id)) else {
-                    continue;
-                };
-                let read = self.evidence.file(*id).and_then(|f| f.read_at(&mut page, 0));
-                unclaimed.content = Some(match read {
-                    Ok(got) => content(page.get(..got).unwrap_or_default(), &layout),
-                    Err(error) => error.to_string(),
-                });
-            }
+        let mut unclaimed: Vec<(&mut Unclaimed, FileId)> = databases
+            .iter_mut()
+            .flat_map(|database| &mut database.unclaimed)
+            .filter_map(|files| {
+                let id = *first.get(&(files.locator, files.temporary))?;
+                Some((files, id))
+            })
+            .collect();
+        let ids: Vec<FileId> = unclaimed.iter().map(|(_, id)| *id).collect();
+        let looks = looks(self.evidence, &layout, &ids);
+        for ((files, _), look) in unclaimed.iter_mut().zip(looks) {
+            files.content = look;
         }
     }
 }
 
-/// What a file looks like by its first page.
-#[must_use]
-pub fn content(page: &[u8], layout: &Layout) -> String {
-    if page.is_empty() {
-        return "empty".to_owned();
-    }
-    if is_zeroed(page) {
-        return "zeros".to_owned();
-    }
-    match PageHeader::parse(page) {
-        Ok(header) if page.len() == layout.blcksz as usize && server_accepts(page, layout) => {
-            Special::parse(page, &header).kind().to_string()
-        }
-        _ => "no page".to_owned(),
+/// What is there of a relation whose main fork is gone.
+fn rests(forks: &[&ForkFiles]) -> Vec<String> {
+    let rests: Vec<&str> = forks
+        .iter()
+        .map(|fork| match fork.fork {
+            ForkNumber::Fsm => "free space map",
+            ForkNumber::Vm => "visibility map",
+            ForkNumber::Init => "init fork",
+            ForkNumber::Main => "main fork",
+        })
+        .collect();
+    if rests.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("only its {} is left", rests.join(" and "))]
     }
 }
 

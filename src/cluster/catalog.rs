@@ -251,6 +251,40 @@ impl Catalog {
         found
     }
 
+    /// Where the commit log is lost, this catalog has what is so if the transactions it told of
+    /// committed, and `other` what is so if not: of each relation the one stays whose file is
+    /// there. Gives those that may never have been, for which neither speaks.
+    pub fn settle(
+        &mut self,
+        other: &Self,
+        exists: &dyn Fn(RelFileLocator) -> bool,
+    ) -> BTreeSet<(Oid, Oid)> {
+        let is_there = |relation: &CatalogRelation| relation.locator.is_some_and(exists);
+        let mut undecided = BTreeSet::new();
+        for (key, relation) in &mut self.relations {
+            if relation.locator.is_none() || is_there(relation) {
+                continue;
+            }
+            match other.relations.get(key) {
+                Some(before) if before.locator == relation.locator => {}
+                Some(before) if is_there(before) => relation.clone_from(before),
+                Some(_) | None => {
+                    undecided.insert(*key);
+                }
+            }
+        }
+        for (key, relation) in &other.relations {
+            if is_there(relation) && !self.relations.contains_key(key) {
+                self.relations.insert(*key, relation.clone());
+            }
+        }
+        let files = self.relations.iter();
+        self.by_locator = files
+            .filter_map(|(key, relation)| Some((relation.locator?, *key)))
+            .collect();
+        undecided
+    }
+
     /// The relation of some files.
     #[must_use]
     pub fn relation(&self, locator: RelFileLocator) -> Option<&CatalogRelation> {

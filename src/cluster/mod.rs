@@ -208,10 +208,12 @@ fn version_of_databases(evidence: &Evidence) -> Option<&'static Version> {
     let mut files = evidence.iter().filter(|(_, entry)| {
         matches!(entry.kind, FileKind::PgVersion { db: Some(_) }) && entry.archive.is_none()
     });
-    files.find_map(|(id, _)| match PgVersion::parse(&read(evidence, id).ok()?) {
-        Ok(PgVersion::Known(version)) => Some(version),
-        _ => None,
-    })
+    files.find_map(
+        |(id, _)| match PgVersion::parse(&read(evidence, id).ok()?) {
+            Ok(PgVersion::Known(version)) => Some(version),
+            _ => None,
+        },
+    )
 }
 
 /// The header of a segment's first page, with the version that its magic number tells.

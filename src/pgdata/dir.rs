@@ -29,7 +29,12 @@ pub(super) fn size_and_mtime(metadata: &Metadata) -> (u64, Option<i64>) {
 
 /// Folders that lie beside `base` in a data directory, of any version.
 const BESIDE_BASE: [&str; 6] = [
-    "global", "pg_wal", "pg_xlog", "pg_xact", "pg_clog", "pg_multixact",
+    "global",
+    "pg_wal",
+    "pg_xlog",
+    "pg_xact",
+    "pg_clog",
+    "pg_multixact",
 ];
 
 /// Whether `path` is a folder that holds `PG_VERSION` or `global/pg_control`; or what remains of

@@ -31,7 +31,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tar::{Archive, Member};
@@ -93,6 +93,24 @@ pub struct Link {
     pub path: String,
     /// Where it points, as written.
     pub target: String,
+}
+
+/// Who owns the data directory, and who else may enter it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ownership {
+    /// `st_uid`.
+    pub uid: u32,
+    /// The permission bits of `st_mode`.
+    pub mode: u32,
+}
+
+impl Ownership {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            uid: metadata.uid(),
+            mode: metadata.mode() & 0o7777,
+        }
+    }
 }
 
 /// Something that was there and was not read.
@@ -283,6 +301,7 @@ pub struct Evidence {
     roots: Vec<PathBuf>,
     archives: Vec<Archive>,
     members: Vec<Member>,
+    ownership: Option<Ownership>,
     io_mode: IoMode,
     pins: Mutex<Pins>,
     unpacked: Unpacked,
@@ -323,7 +342,9 @@ impl Evidence {
         let mut archives = Vec::new();
         let mut members = Vec::new();
         let mut pins = Pins::default();
+        let mut ownership = None;
         if dir::is_data_directory(path) {
+            ownership = std::fs::metadata(path).ok().map(|m| Ownership::of(&m));
             std::fs::read_dir(path).map_err(|error| OpenError::Io(path.to_owned(), error))?;
             dir::walk(path, 0, None, &mut listing);
         } else {
@@ -348,6 +369,7 @@ impl Evidence {
         }
 
         let mut evidence = Self::of_listing(listing, roots, io_mode);
+        evidence.ownership = ownership;
         evidence.archives = archives;
         evidence.members = members;
         evidence.pins = Mutex::new(pins);
@@ -391,6 +413,7 @@ impl Evidence {
             roots,
             archives: Vec::new(),
             members: Vec::new(),
+            ownership: None,
             io_mode,
             pins: Mutex::default(),
             unpacked: Unpacked::default(),
@@ -460,6 +483,12 @@ impl Evidence {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.roots.first().map_or(Path::new("."), PathBuf::as_path)
+    }
+
+    /// The owner and permissions of a data directory; `None` for one in an archive.
+    #[must_use]
+    pub fn ownership(&self) -> Option<Ownership> {
+        self.ownership
     }
 
     /// Where a file lies, for those who have to find it: below PGDATA, or with the folder of

@@ -400,7 +400,10 @@ impl Tree {
                     archive: number,
                     data_at: stream.pos,
                     size: stored,
-                    mtime: header.mtime().ok().and_then(|time| i64::try_from(time).ok()),
+                    mtime: header
+                        .mtime()
+                        .ok()
+                        .and_then(|time| i64::try_from(time).ok()),
                     len: stored,
                     stored,
                     available: stored,

@@ -41,9 +41,7 @@ pub struct Style {
 }
 
 fn timestamp(mtime: i64) -> Option<TimestampTz> {
-    let micros = mtime
-        .checked_sub(POSTGRES_EPOCH)?
-        .checked_mul(1_000_000)?;
+    let micros = mtime.checked_sub(POSTGRES_EPOCH)?.checked_mul(1_000_000)?;
     Some(TimestampTz(micros))
 }
 
@@ -76,9 +74,8 @@ impl Table {
 
     /// The head and the rows, as lines; without columns that are empty in all rows.
     fn lines(&self) -> Vec<String> {
-        let cell_width = |row: &Vec<String>, n: usize| {
-            row.get(n).map_or(0, |cell| display_width(&clean(cell)))
-        };
+        let cell_width =
+            |row: &Vec<String>, n: usize| row.get(n).map_or(0, |cell| display_width(&clean(cell)));
         let widths: Vec<usize> = self
             .heads
             .iter()
@@ -188,7 +185,13 @@ pub fn write_text<W: io::Write>(
     if !about.is_empty() {
         printer.heading("Catalogs that cannot be read")?;
         for problem in about {
-            printer.entry(2, 4, Paint::Plain, &problem.path, &format!(": {}", problem.message))?;
+            printer.entry(
+                2,
+                4,
+                Paint::Plain,
+                &problem.path,
+                &format!(": {}", problem.message),
+            )?;
         }
     }
     Ok(())
@@ -208,7 +211,13 @@ fn databases<W: io::Write>(printer: &mut Printer<W>, inventory: &Inventory) -> i
     ]);
     for database in &inventory.databases {
         let lost = matches!(database.catalogs, Catalogs::Lost(_));
-        let relations = |number: u64| if lost { "?".to_owned() } else { some_count(number) };
+        let relations = |number: u64| {
+            if lost {
+                "?".to_owned()
+            } else {
+                some_count(number)
+            }
+        };
         let unknown = database.count(Health::Unknown);
         table.rows.push(vec![
             match database.oid {
@@ -276,7 +285,9 @@ fn remarks(database: &Database) -> Vec<String> {
     let mut remarks: Vec<String> = Vec::new();
     match &database.catalogs {
         Catalogs::Whole => {}
-        Catalogs::InPart(why) => remarks.push(format!("{why}: unclaimed files may be of its relations")),
+        Catalogs::InPart(why) => {
+            remarks.push(format!("{why}: unclaimed files may be of its relations"))
+        }
         Catalogs::Lost(why) => remarks.push(format!("{why}: its relations are not known")),
     }
     remarks.extend(database.remark.map(str::to_owned));
@@ -288,20 +299,21 @@ fn unclaimed(database: &Database) -> impl Iterator<Item = &Unclaimed> {
     database.unclaimed.iter().filter(|files| !files.removed)
 }
 
-fn last_written<W: io::Write>(
-    printer: &mut Printer<W>,
-    databases: &[Database],
-) -> io::Result<()> {
+fn last_written<W: io::Write>(printer: &mut Printer<W>, databases: &[Database]) -> io::Result<()> {
     let mut written: Vec<(i64, String)> = databases
         .iter()
         .flat_map(|database| {
             let name = database.display_name();
-            let relations = database.relations.iter().filter(|r| !r.is_system());
-            let files = unclaimed(database).map(|u| (&u.files, u.path.clone()));
-            relations
-                .map(|relation| (&relation.files, full_name(relation)))
+            let tables = groups(database, Style::default());
+            let tables: Vec<(Option<i64>, String)> = tables
+                .iter()
+                .map(|group| (group.newest(), full_name(group.head)))
+                .collect();
+            let files = unclaimed(database).map(|u| (u.files.newest, u.path.clone()));
+            tables
+                .into_iter()
                 .chain(files)
-                .filter_map(move |(files, what)| Some((files.newest?, format!("{name}: {what}"))))
+                .filter_map(move |(newest, what)| Some((newest?, format!("{name}: {what}"))))
         })
         .collect();
     written.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
@@ -332,7 +344,9 @@ impl Group<'_> {
     }
 
     fn newest(&self) -> Option<i64> {
-        self.all().filter_map(|relation| relation.files.newest).max()
+        self.all()
+            .filter_map(|relation| relation.files.newest)
+            .max()
     }
 
     fn is_whole(&self) -> bool {
@@ -360,7 +374,9 @@ fn groups(database: &Database, style: Style) -> Vec<Group<'_>> {
         .collect();
     let mut alone = Vec::new();
     for relation in &database.relations {
-        let Some(table) = relation.table else { continue };
+        let Some(table) = relation.table else {
+            continue;
+        };
         match heads.get(&table).and_then(|at| groups.get_mut(*at)) {
             Some(group) => group.members.push(relation),
             None => alone.push(Group {
@@ -445,6 +461,11 @@ fn relations<W: io::Write>(
     ] {
         printer.entry(2, 4, Paint::Plain, "- ", text)?;
     }
+    let elsewhere = |relation: &Relation| relation.tablespace.is_some();
+    if groups.iter().any(|group| group.all().any(elsewhere)) {
+        let text = "in NAME: in that tablespace, which is not the database's own.";
+        printer.entry(2, 4, Paint::Plain, "- ", text)?;
+    }
     if !style.all {
         let text = "--all lists system catalogs, empty TOAST tables and TOAST indexes, too; \
                     without it they are listed when they are not whole.";
@@ -477,7 +498,7 @@ fn row(relation: &Relation, is_member: bool) -> Vec<String> {
         name.push_str(&format!(" ({})", relation.catalog.kind()));
     }
     if let Some(tablespace) = &relation.tablespace {
-        name.push_str(&format!(" in tablespace {tablespace}"));
+        name.push_str(&format!(" in {tablespace}"));
     }
     let has_files = relation.health != Health::NoFile;
     vec![
@@ -499,10 +520,7 @@ fn row(relation: &Relation, is_member: bool) -> Vec<String> {
     ]
 }
 
-fn unclaimed_files<W: io::Write>(
-    printer: &mut Printer<W>,
-    database: &Database,
-) -> io::Result<()> {
+fn unclaimed_files<W: io::Write>(printer: &mut Printer<W>, database: &Database) -> io::Result<()> {
     if database.unclaimed.is_empty() {
         return Ok(());
     }
@@ -525,7 +543,11 @@ fn unclaimed_files<W: io::Write>(
             path.push_str(&format!(" ({segments} files)"));
         }
         if files.removed {
-            let by = if files.temporary { "the next start" } else { "replay" };
+            let by = if files.temporary {
+                "the next start"
+            } else {
+                "replay"
+            };
             path.push_str(&format!(" (removed by {by})"));
         }
         table.rows.push(vec![
