@@ -26,7 +26,7 @@ use crate::recovery::plan::Plan;
 use crate::recovery::settings::Settings;
 use crate::recovery::source::EvidenceWal;
 use crate::recovery::start::{DryRun, dry_run};
-use crate::scan::first_page::looks;
+use crate::scan::first_page::{self, looks};
 use crate::scan::forks::{self, ForkFiles};
 use crate::verdict::Outcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,6 +35,8 @@ use std::path::{Path, PathBuf};
 
 /// `FirstNormalObjectId`: relations below are catalogs.
 const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
+/// Files and folders that cannot be read, of which each is named.
+const MAX_UNREAD: usize = 10;
 
 /// What is left of a relation's files.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -390,6 +392,17 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
             .collect(),
         problems: &problems,
     };
+    let mut unread = evidence.not_examined();
+    unread.retain(|note| note.archive.is_none());
+    for note in unread.iter().take(MAX_UNREAD) {
+        unknown.push(format!("{}: {}", note.path, note.reason));
+    }
+    if unread.len() > MAX_UNREAD {
+        let more = unread.len() - MAX_UNREAD;
+        unknown.push(format!(
+            "and {more} more files and folders that cannot be read"
+        ));
+    }
     let mut databases = judge.databases(&forks);
     judge.look_into(&mut databases, &forks);
     let own = || {
@@ -739,7 +752,7 @@ impl Judge<'_> {
         }
         let needs_one = matches!(class.relkind, b'i' | b'S');
         (blocks == 0 && needs_one)
-            .then(|| format!("no block, and a {} has one at least", relation.kind()))
+            .then(|| format!("no block, and every {} has one at least", relation.kind()))
     }
 
     fn unclaimed(&self, files: Files, locator: RelFileLocator, temporary: bool) -> Unclaimed {
@@ -809,7 +822,10 @@ impl Judge<'_> {
         let ids: Vec<FileId> = unclaimed.iter().map(|(_, id)| *id).collect();
         let looks = looks(self.evidence, &layout, &ids);
         for ((files, _), look) in unclaimed.iter_mut().zip(looks) {
-            files.content = look;
+            let is_filled = self
+                .plan()
+                .is_some_and(|plan| plan.changes(files.locator, ForkNumber::Main, 0));
+            files.content = look.map(|look| first_page::after_replay(look, is_filled));
         }
     }
 }
@@ -842,6 +858,7 @@ fn segment_faults(main: &ForkFiles, layout: &Layout) -> Vec<String> {
     let Some(last) = used.map(|(number, _)| *number).max() else {
         return faults;
     };
+    let of = u64::from(last) + 1;
     let mut next = 0;
     for (number, (_, size)) in &main.segments {
         if *number > last {
@@ -849,18 +866,16 @@ fn segment_faults(main: &ForkFiles, layout: &Layout) -> Vec<String> {
         }
         match number.saturating_sub(next) {
             0 => {}
-            1 => faults.push(format!("segment {next} of {} is missing", last + 1)),
+            1 => faults.push(format!("segment {next} of {of} is missing")),
             _ => faults.push(format!(
-                "segments {next} to {} of {} are missing",
-                number - 1,
-                u64::from(last) + 1
+                "segments {next} to {} of {of} are missing",
+                number.saturating_sub(1)
             )),
         }
         next = number.saturating_add(1);
         if *number < last && *size < full {
             faults.push(format!(
-                "segment {number} of {} has {} of {} blocks",
-                u64::from(last) + 1,
+                "segment {number} of {of} has {} of {} blocks",
                 size / blcksz,
                 layout.relseg_size
             ));

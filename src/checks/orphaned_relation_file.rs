@@ -4,12 +4,12 @@ use crate::check::Examination;
 use super::slru_lacks::lacking;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::names::database_dir;
-use crate::format::types::{GLOBALTABLESPACE_OID, Oid, RelFileLocator};
+use crate::format::types::{ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileLocator};
 use crate::format::version::Layout;
 use crate::pgdata::FileId;
 use crate::report::units::{count, size};
 use crate::scan::Replay;
-use crate::scan::first_page::looks;
+use crate::scan::first_page::{after_replay, looks};
 use crate::scan::forks::ForkFiles;
 use crate::scan::tally::Lack;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,8 @@ check! {
     /// nearly all come from: its files are only removed by the session itself (`storage.c:
     /// smgrDoPendingDeletes`). A crash between the end of a checkpoint and the removal of
     /// what was dropped before leaves empty ones (`md.c: mdunlink`). Else a `pg_class` that
-    /// was restored, or lost rows, while the tables stayed: then these files are tables.
+    /// was restored, or lost rows, while the tables stayed, or WAL that is lost and alone told of
+    /// their creation: then these files are tables.
     ///
     /// ## What to do
     /// Copy the directory as it is before anything else, if tables are missed: `pgautopsy ls
@@ -78,7 +79,10 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     }
     for ((db_oid, spc_oid), relations) in orphans {
         let folder = database_dir(context.layout.version, spc_oid, db_oid);
-        let message = message(examination, &context.layout, &relations);
+        let is_written = |locator| {
+            plan.is_some_and(|plan| plan.changes(locator, ForkNumber::Main, 0))
+        };
+        let message = message(examination, &context.layout, &relations, &is_written);
         findings.push(Finding::new(&CHECK, Location::file(&folder), message));
     }
 }
@@ -106,6 +110,7 @@ fn message(
     examination: &Examination<'_>,
     layout: &Layout,
     relations: &BTreeMap<RelFileLocator, Vec<&ForkFiles>>,
+    is_written: &dyn Fn(RelFileLocator) -> bool,
 ) -> String {
     let evidence = examination.evidence;
     let mut by_size: Vec<(u64, RelFileLocator, Option<FileId>)> = relations
@@ -131,6 +136,7 @@ fn message(
         .iter()
         .map(|(bytes, locator, id)| {
             let look = id.and_then(|_| looks.next()).flatten();
+            let look = look.map(|look| after_replay(look, is_written(*locator)));
             let look = look.map_or_else(String::new, |look| format!("{look}, "));
             format!("{} ({look}{})", locator.rel_number, size(*bytes))
         })

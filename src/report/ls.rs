@@ -441,13 +441,14 @@ fn relations<W: io::Write>(
         }
     } else {
         let mut lines = table.lines().into_iter();
+        // Without indentation: names need the room.
         if let Some(head) = lines.next() {
-            printer.verbatim(2, &head)?;
+            printer.verbatim(0, &head)?;
         }
         for (line, faults) in lines.zip(faults) {
-            printer.verbatim(2, &line)?;
+            printer.verbatim(0, &line)?;
             for fault in faults {
-                printer.entry(6, 8, Paint::Yellow, "^ ", fault)?;
+                printer.entry(4, 6, Paint::Yellow, "^ ", fault)?;
             }
         }
     }

@@ -39,6 +39,15 @@ pub fn looks(evidence: &Evidence, layout: &Layout, files: &[FileId]) -> Vec<Opti
     wanted.into_iter().map(|id| id.map(&mut look)).collect()
 }
 
+/// The same once replay is done, when that writes to the first page.
+#[must_use]
+pub fn after_replay(look: String, is_written: bool) -> String {
+    match look.as_str() {
+        "empty" | "zeros" if is_written => "made by replay".to_owned(),
+        _ => look,
+    }
+}
+
 /// What a file looks like that begins with these bytes.
 fn look_of(page: &[u8], layout: &Layout) -> String {
     if page.is_empty() {
