@@ -822,9 +822,10 @@ impl Judge<'_> {
         let ids: Vec<FileId> = unclaimed.iter().map(|(_, id)| *id).collect();
         let looks = looks(self.evidence, &layout, &ids);
         for ((files, _), look) in unclaimed.iter_mut().zip(looks) {
-            let is_filled = self
-                .plan()
-                .is_some_and(|plan| plan.changes(files.locator, ForkNumber::Main, 0));
+            let is_filled = !files.removed
+                && self
+                    .plan()
+                    .is_some_and(|plan| plan.changes(files.locator, ForkNumber::Main, 0));
             files.content = look.map(|look| first_page::after_replay(look, is_filled));
         }
     }

@@ -387,8 +387,12 @@ fn groups(database: &Database, style: Style) -> Vec<Group<'_>> {
     }
     groups.extend(alone);
     groups.retain(|group| style.all || !group.head.is_system() || !group.is_whole());
-    // Composite types have no contents.
-    groups.retain(|group| group.head.catalog.class.relkind != b'c');
+    // Composite types have no contents, and partitioned indexes those of their partitions.
+    groups.retain(|group| match group.head.catalog.class.relkind {
+        b'c' => false,
+        b'I' => style.all,
+        _ => true,
+    });
     match style.order {
         Order::Name => {}
         Order::Size => groups.sort_by_key(|group| std::cmp::Reverse(group.size())),
@@ -452,7 +456,7 @@ fn relations<W: io::Write>(
             }
         }
     }
-    unclaimed_files(printer, database)?;
+    unclaimed_files(printer, database, style)?;
     printer.heading("How to read this")?;
     for text in [
         "ROWS is what VACUUM or ANALYZE estimated last. AGE is the number of transactions since \
@@ -521,7 +525,14 @@ fn row(relation: &Relation, is_member: bool) -> Vec<String> {
     ]
 }
 
-fn unclaimed_files<W: io::Write>(printer: &mut Printer<W>, database: &Database) -> io::Result<()> {
+fn unclaimed_files<W: io::Write>(
+    printer: &mut Printer<W>,
+    database: &Database,
+    style: Style,
+) -> io::Result<()> {
+    let all = database.unclaimed.iter();
+    let shown: Vec<&Unclaimed> = all.filter(|files| style.all || !files.removed).collect();
+    let removed = database.unclaimed.len() - shown.len();
     if database.unclaimed.is_empty() {
         return Ok(());
     }
@@ -536,7 +547,7 @@ fn unclaimed_files<W: io::Write>(printer: &mut Printer<W>, database: &Database) 
         ("LAST WRITTEN (UTC)", false),
         ("FILE", false),
     ]);
-    for files in &database.unclaimed {
+    for files in shown {
         let forks = files.files.forks.len();
         let segments: usize = files.files.forks.iter().map(|f| f.segments.len()).sum();
         let mut path = files.path.clone();
@@ -558,8 +569,17 @@ fn unclaimed_files<W: io::Write>(printer: &mut Printer<W>, database: &Database) 
             path,
         ]);
     }
-    for line in table.lines() {
-        printer.verbatim(2, &line)?;
+    if !table.rows.is_empty() {
+        for line in table.lines() {
+            printer.verbatim(2, &line)?;
+        }
+    }
+    if removed > 0 {
+        let text = format!(
+            "{} that the next start removes (--all lists them)",
+            count(removed as u64, "relation")
+        );
+        printer.entry(2, 4, Paint::Plain, "", &text)?;
     }
     Ok(())
 }
