@@ -34,7 +34,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// `FirstNormalObjectId`: relations below are catalogs.
-const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
+pub const FIRST_NORMAL_OBJECT_ID: Oid = 16_384;
 /// Files and folders that cannot be read, of which each is named.
 const MAX_UNREAD: usize = 10;
 
@@ -247,7 +247,7 @@ impl Database {
         match (&self.name, self.oid) {
             (Some(name), _) => name.clone(),
             (None, 0) => "(shared)".to_owned(),
-            (None, _) => "(name lost)".to_owned(),
+            (None, oid) => format!("(database {oid})"),
         }
     }
 }

@@ -4,7 +4,9 @@ use super::json::escape_unsafe;
 use super::printer::{Paint, Printer, clean};
 use super::units::{count, plain_time, rfc_3339, size, thousands};
 use crate::format::types::{Oid, TimestampTz};
-use crate::ls::{Catalogs, Database, Files, Health, Inventory, Relation, Unclaimed};
+use crate::ls::{
+    Catalogs, Database, FIRST_NORMAL_OBJECT_ID, Files, Health, Inventory, Relation, Unclaimed,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -162,10 +164,10 @@ pub fn write_text<W: io::Write>(
         );
         printer.entry(0, 2, Paint::Plain, "", &text)?;
     }
-    match database {
+    let advice = match database {
         None => databases(&mut printer, inventory)?,
         Some(database) => relations(&mut printer, database, style)?,
-    }
+    };
     if !inventory.unknown.is_empty() {
         printer.heading("Not known")?;
         for text in &inventory.unknown {
@@ -194,10 +196,17 @@ pub fn write_text<W: io::Write>(
             )?;
         }
     }
+    printer.heading("How to read this")?;
+    for text in advice {
+        printer.entry(2, 4, Paint::Plain, "- ", text)?;
+    }
     Ok(())
 }
 
-fn databases<W: io::Write>(printer: &mut Printer<W>, inventory: &Inventory) -> io::Result<()> {
+fn databases<W: io::Write>(
+    printer: &mut Printer<W>,
+    inventory: &Inventory,
+) -> io::Result<Vec<&'static str>> {
     let mut table = Table::new(&[
         ("OID", true),
         ("DATABASE", false),
@@ -255,7 +264,6 @@ fn databases<W: io::Write>(printer: &mut Printer<W>, inventory: &Inventory) -> i
         printer.entry(2, 4, Paint::Plain, &database.display_name(), &text)?;
     }
     last_written(printer, &inventory.databases)?;
-    printer.heading("How to read this")?;
     let mut advice = vec![
         "WHOLE counts relations (tables, indexes, TOAST tables, sequences) of which all segments \
          are there, as far as sizes tell; whether their pages are good, pgautopsy check tells.",
@@ -274,10 +282,7 @@ fn databases<W: io::Write>(printer: &mut Printer<W>, inventory: &Inventory) -> i
              copy all of it elsewhere before anything else.",
         );
     }
-    for text in advice {
-        printer.entry(2, 4, Paint::Plain, "- ", text)?;
-    }
-    Ok(())
+    Ok(advice)
 }
 
 /// What is to be known of a database besides its numbers.
@@ -309,7 +314,9 @@ fn last_written<W: io::Write>(printer: &mut Printer<W>, databases: &[Database]) 
                 .iter()
                 .map(|group| (group.newest(), full_name(group.head)))
                 .collect();
-            let files = unclaimed(database).map(|u| (u.files.newest, u.path.clone()));
+            let files = unclaimed(database)
+                .filter(|files| files.files.size > 0)
+                .map(|u| (u.files.newest, u.path.clone()));
             tables
                 .into_iter()
                 .chain(files)
@@ -405,16 +412,18 @@ fn relations<W: io::Write>(
     printer: &mut Printer<W>,
     database: &Database,
     style: Style,
-) -> io::Result<()> {
+) -> io::Result<Vec<&'static str>> {
     let place = match &database.tablespace_name {
         Some(name) => format!("{}, tablespace {name}", database.path),
         None => database.path.clone(),
     };
-    printer.heading(&format!(
-        "Database {} ({place}): {}",
-        database.display_name(),
-        size_text(database.size)
-    ))?;
+    let what = match (&database.name, database.oid) {
+        (Some(name), _) => format!("Database {name}"),
+        (None, 0) => "Shared relations".to_owned(),
+        (None, oid) => format!("Database {oid}"),
+    };
+    let size = size_text(database.size);
+    printer.heading(&format!("{what} ({place}): {size}"))?;
     for remark in remarks(database) {
         printer.entry(2, 4, Paint::Yellow, &remark, "")?;
     }
@@ -457,26 +466,23 @@ fn relations<W: io::Write>(
         }
     }
     unclaimed_files(printer, database, style)?;
-    printer.heading("How to read this")?;
-    for text in [
+    let mut advice = vec![
         "ROWS is what VACUUM or ANALYZE estimated last. AGE is the number of transactions since \
          relfrozenxid. FILE is the number in the name of the file.",
         "whole: no segment is missing or short, as far as sizes and relpages tell; whether the \
          pages are good, pgautopsy check tells.",
-    ] {
-        printer.entry(2, 4, Paint::Plain, "- ", text)?;
-    }
+    ];
     let elsewhere = |relation: &Relation| relation.tablespace.is_some();
     if groups.iter().any(|group| group.all().any(elsewhere)) {
-        let text = "in NAME: in that tablespace, which is not the database's own.";
-        printer.entry(2, 4, Paint::Plain, "- ", text)?;
+        advice.push("in NAME: in that tablespace, which is not the database's own.");
     }
     if !style.all {
-        let text = "--all lists system catalogs, empty TOAST tables and TOAST indexes, too; \
-                    without it they are listed when they are not whole.";
-        printer.entry(2, 4, Paint::Plain, "- ", text)?;
+        advice.push(
+            "--all lists system catalogs, empty TOAST tables and TOAST indexes, too; without it \
+             they are listed when they are not whole.",
+        );
     }
-    Ok(())
+    Ok(advice)
 }
 
 /// A TOAST table without rows, and the index of any, of which nothing is missing.
@@ -530,9 +536,12 @@ fn unclaimed_files<W: io::Write>(
     database: &Database,
     style: Style,
 ) -> io::Result<()> {
-    let all = database.unclaimed.iter();
-    let shown: Vec<&Unclaimed> = all.filter(|files| style.all || !files.removed).collect();
-    let removed = database.unclaimed.len() - shown.len();
+    let lost = database.catalogs != Catalogs::Whole;
+    let is_system = |files: &Unclaimed| lost && files.locator.rel_number < FIRST_NORMAL_OBJECT_ID;
+    let is_shown = |files: &&Unclaimed| style.all || !files.removed && !is_system(files);
+    let shown: Vec<&Unclaimed> = database.unclaimed.iter().filter(is_shown).collect();
+    let hidden = database.unclaimed.iter().filter(|files| !is_shown(files));
+    let (removed, system): (Vec<_>, Vec<_>) = hidden.partition(|files| files.removed);
     if database.unclaimed.is_empty() {
         return Ok(());
     }
@@ -574,12 +583,15 @@ fn unclaimed_files<W: io::Write>(
             printer.verbatim(2, &line)?;
         }
     }
-    if removed > 0 {
-        let text = format!(
-            "{} that the next start removes (--all lists them)",
-            count(removed as u64, "relation")
-        );
-        printer.entry(2, 4, Paint::Plain, "", &text)?;
+    for (hidden, what) in [
+        (removed, "that the next start removes"),
+        (system, "whose number is that of a system catalog"),
+    ] {
+        if !hidden.is_empty() {
+            let relations = count(hidden.len() as u64, "relation");
+            let text = format!("{relations} {what} (--all lists them)");
+            printer.entry(2, 4, Paint::Plain, "", &text)?;
+        }
     }
     Ok(())
 }
