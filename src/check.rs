@@ -17,6 +17,7 @@ use crate::recovery::availability::Availability;
 use crate::recovery::beyond::{Beyond, beyond};
 use crate::recovery::copies::{OtherCopy, other_copies};
 use crate::recovery::gate;
+use crate::recovery::plan::Counters;
 use crate::recovery::reader::{Position, WalContext};
 use crate::recovery::settings::{Settings, TargetTimeline};
 use crate::recovery::source::EvidenceWal;
@@ -271,33 +272,13 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let xacts = layout
         .filter(|_| options.only != Only::Wal)
         .map(|layout| XactLog::open(&evidence, &layout, plan));
-    let horizons = match (&recovery, control) {
-        (
-            Some(DryRun {
-                plan: Some(plan), ..
-            }),
-            _,
-        ) => Some(Horizons::of(&plan.counters)),
-        (
-            Some(DryRun {
-                outcome: Outcome::Clean,
-                check_point: Some(point),
-                ..
-            }),
-            _,
-        ) => Some(Horizons::of(&crate::recovery::plan::Counters::of(point))),
-        _ => None,
-    };
+    let horizons = recovery.as_ref().and_then(horizons_after);
     let mut forks = forks::list(&evidence, cluster.version);
     progress.phase("reading catalogs", None);
     let mut problems = Vec::new();
     let names = match (server_wal, &xacts) {
         (Some(wal), Some(xacts)) if options.only != Only::Wal => {
-            let mut ends = Ends {
-                xacts,
-                horizons,
-                cache: XactCache::default(),
-            };
+            let mut ends = Ends::new(xacts, horizons);
             let run = recovery.as_ref().zip(control);
             read_catalog(&evidence, wal, run, &mut ends, &mut problems)
         }
@@ -387,16 +368,58 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     })
 }
 
+/// The counters with which the server goes on, when that is known.
+pub(crate) fn horizons_after(run: &DryRun) -> Option<Horizons> {
+    let clean = run.outcome == Outcome::Clean;
+    let counters = run.plan.as_ref().map(|plan| plan.counters);
+    let on_disk = run.check_point.as_ref().filter(|_| clean);
+    counters
+        .or(on_disk.map(Counters::of))
+        .map(|counters| Horizons::of(&counters))
+}
+
 /// Answers the catalogs' question about a transaction.
-struct Ends<'a> {
+pub(crate) struct Ends<'a> {
     xacts: &'a XactLog<'a>,
     horizons: Option<Horizons>,
     cache: XactCache,
+    /// What counts for a transaction of which the commit log tells no more.
+    if_missing: bool,
+    /// How often that was so.
+    pub(crate) missing: u64,
+}
+
+impl<'a> Ends<'a> {
+    /// One that is not known did not commit: nothing is claimed that nobody can know.
+    pub(crate) fn new(xacts: &'a XactLog<'a>, horizons: Option<Horizons>) -> Self {
+        Self {
+            xacts,
+            horizons,
+            cache: XactCache::default(),
+            if_missing: false,
+            missing: 0,
+        }
+    }
+
+    /// One that is not known committed, as nearly all do.
+    pub(crate) fn likely(xacts: &'a XactLog<'a>, horizons: Option<Horizons>) -> Self {
+        Self {
+            if_missing: true,
+            ..Self::new(xacts, horizons)
+        }
+    }
 }
 
 impl Committed for Ends<'_> {
     fn committed(&mut self, xid: TransactionId) -> bool {
-        self.xacts.status(&mut self.cache, xid) == XactStatus::Committed
+        match self.xacts.status(&mut self.cache, xid) {
+            XactStatus::Committed => true,
+            XactStatus::NotCommitted => false,
+            XactStatus::Missing => {
+                self.missing += 1;
+                self.if_missing
+            }
+        }
     }
 
     fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {
@@ -415,7 +438,11 @@ impl Committed for Ends<'_> {
 }
 
 /// What the WAL of the next start is read by.
-fn wal_context(wal: &EvidenceWal<'_>, run: &DryRun, control: &ControlFile) -> WalContext {
+pub(crate) fn wal_context(
+    wal: &EvidenceWal<'_>,
+    run: &DryRun,
+    control: &ControlFile,
+) -> WalContext {
     WalContext {
         layout: *wal.layout(),
         system_identifier: Some(control.system_identifier),
@@ -432,19 +459,24 @@ fn read_catalog(
     problems: &mut Vec<CatalogProblem>,
 ) -> Catalog {
     let context = recovery.map(|(run, control)| wal_context(wal, run, control));
-    let redo = context
-        .as_ref()
-        .zip(recovery)
-        .and_then(|(context, (run, _))| {
-            Some(CatalogRedo {
-                context,
-                source: wal,
-                start: run.start?,
-                end: run.end_of_wal,
-                relation_maps: &run.plan.as_ref()?.relation_maps,
-            })
-        });
+    let redo = catalog_redo(wal, recovery.map(|(run, _)| run), context.as_ref());
     Catalog::read(evidence, wal.layout(), redo.as_ref(), ends, problems)
+}
+
+/// The replay of catalogs, when there is one.
+pub(crate) fn catalog_redo<'a>(
+    wal: &'a EvidenceWal<'_>,
+    run: Option<&'a DryRun>,
+    context: Option<&'a WalContext>,
+) -> Option<CatalogRedo<'a>> {
+    let run = run?;
+    Some(CatalogRedo {
+        context: context?,
+        source: wal,
+        start: run.start?,
+        end: run.end_of_wal,
+        relation_maps: &run.plan.as_ref()?.relation_maps,
+    })
 }
 
 /// Everything but relations is read at random, so it must be within reach.
@@ -465,7 +497,7 @@ pub fn pin_small_files(evidence: &Evidence) {
     }
 }
 
-fn recovery_request(
+pub(crate) fn recovery_request(
     evidence: &Evidence,
     cluster: &Cluster,
     options: &Options,

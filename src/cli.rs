@@ -11,8 +11,10 @@ use pgautopsy::check::{self, IoMode, Only, Options, Progress};
 use pgautopsy::checks;
 use pgautopsy::finding::Severity;
 use pgautopsy::format::types::{RelFileLocator, TimestampTz, XLogRecPtr};
+use pgautopsy::ls;
 use pgautopsy::messages;
 use pgautopsy::recovery::events::Wanted;
+use pgautopsy::report::ls::{self as report_ls, Order};
 use pgautopsy::report::messages::{self as report_messages, Finds};
 use pgautopsy::report::{explain, json, text, units};
 use std::ffi::{OsStr, OsString};
@@ -45,6 +47,8 @@ Examples:
       pgautopsy check base.tar.gz --wal-archive /mnt/archive
   For a script: exit status, and facts as JSON
       pgautopsy check --format json --no-progress pgdata | jq .verdict
+  What is left of which tables?
+      pgautopsy ls /var/lib/postgresql/15/main common
   What does a code of the report mean?
       pgautopsy explain page-checksum-mismatch
   What does the server's log tell, and what is behind it?
@@ -130,6 +134,11 @@ struct Cli {
 enum Command {
     /// Check a data directory, or a tar of one, and report
     Check(Check),
+    /// List databases, tables and indexes, and what of their files is left
+    ///
+    /// For what remains of a deletion that was stopped, or of a disk: pg_control, WAL, commit
+    /// log or catalogs may be gone. Only catalogs and lists of files are read.
+    Ls(Ls),
     /// Print pg_control, damaged or not, with pg_controldata's labels
     #[command(
         after_help = "Exit status:\n  0  as a server left it\n  1  damaged\n  2  it cannot be opened"
@@ -341,6 +350,53 @@ struct Check {
     no_progress: bool,
 }
 
+const LS_HELP: &str = "\
+Examples:
+  Which databases are there, and what is left of each?
+      pgautopsy ls /var/lib/postgresql/15/main
+  The tables of one, with their indexes, the largest first
+      pgautopsy ls /var/lib/postgresql/15/main common
+  What was written last?
+      pgautopsy ls --sort time pgdata common
+  For a program: tables of which everything is there
+      pgautopsy ls --format json pgdata common |
+        jq '.databases[].relations[] | select(.health == \"whole\") | .name'
+
+Exit status:
+  0  all that is listed is whole
+  1  something of it is missing
+  2  the command could not run: bad arguments, or no data directory
+  3  part of it could not be told, and nothing worse was found";
+
+#[derive(Args)]
+#[command(after_help = LS_HELP)]
+struct Ls {
+    /// The data directory or what is left of it, or a tar of one, plain or compressed
+    #[arg(value_name = "PGDATA")]
+    path: PathBuf,
+    /// The relations of this database, by name or OID; 0 for the shared ones
+    #[arg(value_name = "DATABASE")]
+    database: Option<String>,
+    /// A folder with archived WAL, for a base backup; may be given more than once
+    #[arg(long, value_name = "DIR")]
+    wal_archive: Vec<PathBuf>,
+    /// List system catalogs, too
+    #[arg(long)]
+    all: bool,
+    /// In which order relations are listed
+    #[arg(long, value_name = "ORDER", default_value = "size", value_parser = one_of(&ORDERS))]
+    sort: Order,
+    /// How the list is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+}
+
+const ORDERS: [Choice<Order>; 3] = [
+    ("size", Order::Size, "the largest first"),
+    ("name", Order::Name, "by schema and name"),
+    ("time", Order::Time, "the last written first"),
+];
+
 const EXPLAIN_HELP: &str = "\
 Examples:
   pgautopsy explain page-checksum-mismatch
@@ -475,6 +531,7 @@ pub(crate) fn run() -> ExitCode {
         .init();
     let result = match &cli.command {
         Command::Check(arguments) => run_check(arguments),
+        Command::Ls(arguments) => run_ls(arguments),
         Command::Control { path } => run_control(path),
         Command::Page { file, block } => run_page(file, *block),
         Command::Explain(Explain { what, log: None }) => run_explain(what.as_deref()),
@@ -528,6 +585,41 @@ fn run_check(arguments: &Check) -> Result<u8, Failure> {
         ),
     })?;
     Ok(report.exit_status())
+}
+
+/// Exits with 1 when something is missing, with 3 when that cannot be told.
+fn run_ls(arguments: &Ls) -> Result<u8, Failure> {
+    let inventory = ls::list(&arguments.path, &arguments.wal_archive).map_err(Failure::new)?;
+    let database = match &arguments.database {
+        None => None,
+        Some(wanted) => Some(inventory.database(wanted).ok_or_else(|| {
+            let known: Vec<String> = inventory
+                .databases
+                .iter()
+                .map(|database| match &database.name {
+                    Some(name) => format!("{name:?}"),
+                    None => database.oid.to_string(),
+                })
+                .collect();
+            let known = known.join(", ");
+            Failure(format!(
+                "there is no database {wanted:?}; there are {known}"
+            ))
+        })?),
+    };
+    print(|out| match arguments.format {
+        Format::Text => {
+            let style = report_ls::Style {
+                width: width(),
+                colour: colour(),
+                order: arguments.sort,
+                all: arguments.all,
+            };
+            report_ls::write_text(out, &inventory, database, style)
+        }
+        Format::Json => report_ls::write_json(out, &inventory, database),
+    })?;
+    Ok(inventory.exit_status(database))
 }
 
 /// Exits with 1 when the file is damaged.

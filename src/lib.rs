@@ -30,6 +30,7 @@
 //! | [`messages`] | the server's own messages: what they mean, how a log is searched for them, what the evidence answers |
 //! | [`report`] | the finished report as data, and its printers: text, JSON, explanations |
 //! | [`mod@check`] | the order of it all, as one function |
+//! | [`ls`] | what there is of databases and relations, damaged or deleted as it may be |
 //! | `main`, `cli`, `show`, `wal` | the command: arguments, progress, exit status, single files and WAL to print |
 //!
 //! # Four rules
@@ -110,6 +111,7 @@ pub mod checks;
 pub mod cluster;
 pub mod finding;
 pub mod format;
+pub mod ls;
 pub mod messages;
 pub mod pgdata;
 pub mod recovery;

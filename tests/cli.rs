@@ -30,6 +30,9 @@ fn what_cannot_run_says_so_on_stderr_and_exits_with_2() {
         &["check", "/nonexistent"],
         &["control", "/nonexistent"],
         &["page", "/nonexistent", "--block", "0"],
+        &["ls"],
+        &["ls", "/nonexistent"],
+        &["ls", "testdata/incident-2012.tar.zst", "no such database"],
         &["explain", "no-such-code-at-all"],
         &["explain", "no message of any server"],
         &["explain", "--log", "/nonexistent"],
@@ -125,6 +128,7 @@ fn help_has_examples_and_the_exit_status() {
         &["check", "--help"],
         &["check", "-h"],
         &["explain", "--help"],
+        &["ls", "--help"],
         &["wal", "dump", "--help"],
         &["wal", "verify", "--help"],
     ] {

@@ -54,7 +54,7 @@ use pgautopsy::report::Report;
 use pgautopsy::verdict::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use support::{fixture_file, link_tree, truth, unpack};
 
@@ -610,6 +610,63 @@ static FILES: &[Row] = &[
         for fork in ["fsm", "vm"] {
             d.remove_if_there(&format!("{}_{fork}", d.relation("docs")));
         }
+        vec![]
+    }),
+    hit("orphaned-relation-file", "a table's file copied", |d| {
+        d.write("base/16386/99999", &d.read(&d.relation("docs")));
+        d.message = Some("of 1\u{a0}relation that pg_class does not have: 99999 (heap, ");
+        vec![d.file("orphaned-relation-file", "base/16386")]
+    }),
+    near_miss("orphaned-relation-file", "a temporary table's file", |d| {
+        d.write("base/16386/t3_99999", &d.read(&d.relation("docs")));
+        vec![]
+    })
+    .since(Major::V9_1),
+    near_miss("orphaned-relation-file", "of an unknown database", |d| {
+        fs::create_dir(d.path("base/99999")).unwrap();
+        d.write("base/99999/99999", &d.read(&d.relation("docs")));
+        vec![]
+    }),
+    hit("temporary-file-left", "a temporary table's file", |d| {
+        d.write("base/16386/t3_99999", &[0; BLCKSZ]);
+        vec![d.file("temporary-file-left", "base/16386/t3_99999")]
+    })
+    .since(Major::V9_1),
+    hit("temporary-file-left", "a sort's file, crashed", |d| {
+        fs::create_dir_all(d.path("base/pgsql_tmp")).unwrap();
+        d.write("base/pgsql_tmp/pgsql_tmp4711.0", b"sorted");
+        vec![d.file("temporary-file-left", "base/pgsql_tmp/pgsql_tmp4711.0")]
+    })
+    .crash(),
+    near_miss("temporary-file-left", "such a name elsewhere", |d| {
+        d.write("base/16386/t_99999", &[0; BLCKSZ]);
+        d.write("pgsql_tmp4711.0", b"sorted");
+        vec![]
+    }),
+    hit("unknown-file", "an editor's backup beside a table", |d| {
+        d.write("base/16386/16384~", b"text");
+        vec![d.file("unknown-file", "base/16386")]
+    }),
+    hit("unknown-file", "a core dump", |d| {
+        d.write("core.4711", b"\x7fELF");
+        vec![d.file("unknown-file", ".")]
+    }),
+    near_miss("unknown-file", "a key, a log, a cache being written", |d| {
+        d.write("server.key", b"----");
+        d.write("postgresql.conf.bak", b"port = 1\n");
+        fs::create_dir_all(d.path("pg_log")).unwrap();
+        d.write("pg_log/today", b"LOG:  x\n");
+        d.write("base/16386/pg_internal.init.4711", &[0; 100]);
+        vec![]
+    }),
+    hit("data-directory-permissions", "open to all", |d| {
+        fs::set_permissions(d.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+        d.anywhere("data-directory-permissions");
+        vec![]
+    }),
+    // Of a test that root runs nothing else can be said: its directories are root's.
+    near_miss("data-directory-permissions", "open to the owner", |d| {
+        fs::set_permissions(d.path(""), fs::Permissions::from_mode(0o700)).unwrap();
         vec![]
     }),
     hit(

@@ -16,8 +16,8 @@
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
-    DATABASE_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgClass, PgDatabase, PgNamed,
-    RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
+    DATABASE_RELATION_ID, INDEX_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgClass,
+    PgDatabase, PgNamed, RELATION_RELATION_ID, TABLESPACE_RELATION_ID, index_and_table,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
@@ -205,6 +205,84 @@ impl Catalog {
         }
         files.maps = reader.maps;
         files
+    }
+
+    /// The table of each index, by database and object identifier. An index never changes its
+    /// table, so every row of `pg_index` counts, deleted ones too.
+    #[must_use]
+    pub fn tables_of_indexes(
+        &self,
+        evidence: &Evidence,
+        layout: &Layout,
+        redo: Option<&CatalogRedo<'_>>,
+    ) -> HashMap<(Oid, Oid), Oid> {
+        let (mut nobody, mut problems) = (Nobody, Vec::new());
+        let mut reader = Reader::new(evidence, layout, &mut nobody, &mut problems);
+        let files: BTreeSet<RelFileLocator> = self
+            .relations
+            .iter()
+            .filter(|((_, oid), _)| *oid == INDEX_RELATION_ID)
+            .filter_map(|(_, relation)| relation.locator)
+            .collect();
+        reader.pin(files.iter().copied());
+        if let Some(redo) = redo {
+            reader.replay(redo, &|l| files.contains(&l));
+        }
+        let mut found = HashMap::new();
+        let mut room = HeapTuples::new(layout);
+        let mut take = |db_oid: Oid, page: &[u8]| {
+            let Ok(heap) = room.read(page) else { return };
+            for tuple in heap.tuples {
+                if let Some((index, table)) = index_and_table(&tuple.header, heap.bytes(tuple)) {
+                    found.insert((db_oid, index), table);
+                }
+            }
+        };
+        for file in &files {
+            reader.each_block_on_disk(*file, |_, block| {
+                if let Ok(page) = block {
+                    take(file.db_oid, page);
+                }
+            });
+        }
+        for ((file, _), page) in &reader.replayed.pages {
+            take(file.db_oid, page);
+        }
+        found
+    }
+
+    /// Where the commit log is lost, this catalog has what is so if the transactions it told of
+    /// committed, and `other` what is so if not: of each relation the one stays whose file is
+    /// there. Gives those that may never have been, for which neither speaks.
+    pub fn settle(
+        &mut self,
+        other: &Self,
+        exists: &dyn Fn(RelFileLocator) -> bool,
+    ) -> BTreeSet<(Oid, Oid)> {
+        let is_there = |relation: &CatalogRelation| relation.locator.is_some_and(exists);
+        let mut undecided = BTreeSet::new();
+        for (key, relation) in &mut self.relations {
+            if relation.locator.is_none() || is_there(relation) {
+                continue;
+            }
+            match other.relations.get(key) {
+                Some(before) if before.locator == relation.locator => {}
+                Some(before) if is_there(before) => relation.clone_from(before),
+                Some(_) | None => {
+                    undecided.insert(*key);
+                }
+            }
+        }
+        for (key, relation) in &other.relations {
+            if is_there(relation) && !self.relations.contains_key(key) {
+                self.relations.insert(*key, relation.clone());
+            }
+        }
+        let files = self.relations.iter();
+        self.by_locator = files
+            .filter_map(|(key, relation)| Some((relation.locator?, *key)))
+            .collect();
+        undecided
     }
 
     /// The relation of some files.

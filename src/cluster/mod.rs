@@ -54,7 +54,8 @@ pub struct Cluster {
     pub pg_version: Fact<PgVersion>,
     /// `global/pg_control`.
     pub control: Fact<ControlReading>,
-    /// The version: that of `PG_VERSION`, else of `pg_control`, else of the WAL.
+    /// The version: that of `PG_VERSION`, else of `pg_control`, else of the WAL, else of a
+    /// database.
     pub version: Option<&'static Version>,
     /// Version and sizes; where `pg_control` does not tell, those of the WAL and an ordinary
     /// build.
@@ -107,7 +108,8 @@ impl Cluster {
         };
         let version = named
             .or(decoded.map(|control| control.version))
-            .or_else(|| first_wal_pages(evidence).map(|(version, _)| version).next());
+            .or_else(|| first_wal_pages(evidence).map(|(version, _)| version).next())
+            .or_else(|| version_of_databases(evidence));
         let layout = match (decoded, version) {
             (Some(control), Some(version)) if control.version == version => Some(control.layout()),
             (_, version) => version.map(|version| layout_of_wal(evidence, version)),
@@ -199,6 +201,19 @@ fn read_histories(
         histories.entry(tli).or_insert((id, fact));
     }
     histories
+}
+
+/// What `PG_VERSION` in the folder of a database says, where that of the cluster is lost.
+fn version_of_databases(evidence: &Evidence) -> Option<&'static Version> {
+    let mut files = evidence.iter().filter(|(_, entry)| {
+        matches!(entry.kind, FileKind::PgVersion { db: Some(_) }) && entry.archive.is_none()
+    });
+    files.find_map(
+        |(id, _)| match PgVersion::parse(&read(evidence, id).ok()?) {
+            Ok(PgVersion::Known(version)) => Some(version),
+            _ => None,
+        },
+    )
 }
 
 /// The header of a segment's first page, with the version that its magic number tells.

@@ -27,6 +27,8 @@ pub const TABLESPACE_RELATION_ID: Oid = 1213;
 pub const RELATION_RELATION_ID: Oid = 1259;
 /// `NamespaceRelationId`.
 pub const NAMESPACE_RELATION_ID: Oid = 2615;
+/// `IndexRelationId`: `pg_index`.
+pub const INDEX_RELATION_ID: Oid = 2610;
 /// `PG_TOAST_NAMESPACE`.
 pub const PG_TOAST_NAMESPACE: Oid = 99;
 
@@ -328,6 +330,16 @@ impl PgNamed {
             name: name(&mut c)?,
         })
     }
+}
+
+/// An index and its table: `indexrelid` and `indrelid` of a tuple of `pg_index`, which has no
+/// object identifier of its own in any version.
+#[must_use]
+pub fn index_and_table(header: &HeapTupleHeader, tuple: &[u8]) -> Option<(Oid, Oid)> {
+    let hoff = usize::from(header.t_hoff);
+    let index = u32_at(tuple, hoff)?;
+    let table = u32_at(tuple, hoff.checked_add(4)?)?;
+    (index != 0 && table != 0).then_some((index, table))
 }
 
 #[cfg(test)]

@@ -22,10 +22,28 @@ fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
-/// Whether `path` is a folder that holds `PG_VERSION` or `global/pg_control`.
+/// What a listing tells of a file besides its name.
+pub(super) fn size_and_mtime(metadata: &Metadata) -> (u64, Option<i64>) {
+    (metadata.len(), Some(metadata.mtime()))
+}
+
+/// Folders that lie beside `base` in a data directory, of any version.
+const BESIDE_BASE: [&str; 6] = [
+    "global",
+    "pg_wal",
+    "pg_xlog",
+    "pg_xact",
+    "pg_clog",
+    "pg_multixact",
+];
+
+/// Whether `path` is a folder that holds `PG_VERSION` or `global/pg_control`; or what remains of
+/// a data directory of which these two are deleted: `base` and another of its folders.
 pub(super) fn is_data_directory(path: &Path) -> bool {
+    let is_folder = |name: &&str| path.join(name).is_dir();
     fs::symlink_metadata(path.join("PG_VERSION")).is_ok()
         || fs::symlink_metadata(path.join("global/pg_control")).is_ok()
+        || is_folder(&"base") && BESIDE_BASE.iter().any(is_folder)
 }
 
 pub(super) fn require_directory(path: &Path) -> Result<(), OpenError> {
@@ -164,7 +182,8 @@ pub(super) fn walk(root: &Path, number: usize, archive: Option<usize>, listing: 
                 }
             };
             if metadata.is_file() {
-                listing.file(path, metadata.len(), archive, Source::Root(number));
+                let written = size_and_mtime(&metadata);
+                listing.file(path, written, archive, Source::Root(number));
                 continue;
             }
             if !metadata.is_dir() {

@@ -31,7 +31,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tar::{Archive, Member};
@@ -61,6 +61,9 @@ pub struct FileEntry {
     /// Bytes, when the evidence was opened; of a compressed file of a WAL archive the
     /// compressed ones, [`Evidence::content_size`] tells the others.
     pub size: u64,
+    /// When it was last written, in seconds since 1970, as far as the file system or the
+    /// archive tells; copies need not keep it.
+    pub mtime: Option<i64>,
     /// What the name says it is.
     pub kind: FileKind,
     /// Which of the WAL archives it came from, by number.
@@ -90,6 +93,24 @@ pub struct Link {
     pub path: String,
     /// Where it points, as written.
     pub target: String,
+}
+
+/// Who owns the data directory, and who else may enter it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ownership {
+    /// `st_uid`.
+    pub uid: u32,
+    /// The permission bits of `st_mode`.
+    pub mode: u32,
+}
+
+impl Ownership {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            uid: metadata.uid(),
+            mode: metadata.mode() & 0o7777,
+        }
+    }
 }
 
 /// Something that was there and was not read.
@@ -206,7 +227,13 @@ impl Listing {
         full
     }
 
-    fn file(&mut self, path: Vec<u8>, size: u64, archive: Option<usize>, source: Source) {
+    fn file(
+        &mut self,
+        path: Vec<u8>,
+        (size, mtime): (u64, Option<i64>),
+        archive: Option<usize>,
+        source: Source,
+    ) {
         self.bytes += ENTRY_BYTES + path.len();
         let (path, path_bytes) = match String::from_utf8(path) {
             Ok(path) => (path, None),
@@ -230,6 +257,7 @@ impl Listing {
             path,
             path_bytes,
             size,
+            mtime,
             kind,
             archive,
         };
@@ -273,6 +301,7 @@ pub struct Evidence {
     roots: Vec<PathBuf>,
     archives: Vec<Archive>,
     members: Vec<Member>,
+    ownership: Option<Ownership>,
     io_mode: IoMode,
     pins: Mutex<Pins>,
     unpacked: Unpacked,
@@ -313,7 +342,9 @@ impl Evidence {
         let mut archives = Vec::new();
         let mut members = Vec::new();
         let mut pins = Pins::default();
+        let mut ownership = None;
         if dir::is_data_directory(path) {
+            ownership = std::fs::metadata(path).ok().map(|m| Ownership::of(&m));
             std::fs::read_dir(path).map_err(|error| OpenError::Io(path.to_owned(), error))?;
             dir::walk(path, 0, None, &mut listing);
         } else {
@@ -338,6 +369,7 @@ impl Evidence {
         }
 
         let mut evidence = Self::of_listing(listing, roots, io_mode);
+        evidence.ownership = ownership;
         evidence.archives = archives;
         evidence.members = members;
         evidence.pins = Mutex::new(pins);
@@ -362,7 +394,8 @@ impl Evidence {
             }
             let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
             roots.push(path.parent().unwrap_or(Path::new("")).to_owned());
-            listing.file(name, metadata.len(), Some(number), Source::Root(number));
+            let written = dir::size_and_mtime(&metadata);
+            listing.file(name, written, Some(number), Source::Root(number));
         }
         Ok(Self::of_listing(listing, roots, io_mode))
     }
@@ -380,6 +413,7 @@ impl Evidence {
             roots,
             archives: Vec::new(),
             members: Vec::new(),
+            ownership: None,
             io_mode,
             pins: Mutex::default(),
             unpacked: Unpacked::default(),
@@ -449,6 +483,12 @@ impl Evidence {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.roots.first().map_or(Path::new("."), PathBuf::as_path)
+    }
+
+    /// The owner and permissions of a data directory; `None` for one in an archive.
+    #[must_use]
+    pub fn ownership(&self) -> Option<Ownership> {
+        self.ownership
     }
 
     /// Where a file lies, for those who have to find it: below PGDATA, or with the folder of
@@ -684,6 +724,12 @@ impl Evidence {
             }
         }
         Ok(())
+    }
+
+    /// Whether a pass over a compressed archive is needed to read a file.
+    #[must_use]
+    pub fn is_streamed(&self, id: FileId) -> bool {
+        !self.streamed(&[id], &lock(&self.pins)).is_empty()
     }
 
     /// What of `ids` only a pass over its archive can reach.

@@ -166,6 +166,8 @@ pub(super) struct Member {
     pub data_at: u64,
     /// Size of the file.
     pub size: u64,
+    /// When it was last written, in seconds since 1970.
+    pub mtime: Option<i64>,
     /// How much of the file can be read: less than `size` when the archive is cut off.
     pub len: u64,
     /// Bytes in the archive: those of the holes are not there.
@@ -398,6 +400,10 @@ impl Tree {
                     archive: number,
                     data_at: stream.pos,
                     size: stored,
+                    mtime: header
+                        .mtime()
+                        .ok()
+                        .and_then(|time| i64::try_from(time).ok()),
                     len: stored,
                     stored,
                     available: stored,

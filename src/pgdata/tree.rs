@@ -195,7 +195,8 @@ fn join_siblings(
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => {
                     let path = name.as_bytes().to_vec();
-                    listing.file(path, metadata.len(), None, Source::Root(0));
+                    let written = dir::size_and_mtime(&metadata);
+                    listing.file(path, written, None, Source::Root(0));
                 }
                 Ok(_) => listing.note(name.to_owned(), None, "not a file"),
                 Err(error) => listing.note(name.to_owned(), None, error.to_string()),
@@ -433,7 +434,8 @@ fn list(tree: &Tree, root: &[u8], listing: &mut Listing) {
 fn file(tree: &Tree, number: usize, path: Vec<u8>, listing: &mut Listing) {
     let member = &tree.members[number];
     let before = listing.files.len();
-    listing.file(path, member.size, None, Source::Member(number));
+    let written = (member.size, member.mtime);
+    listing.file(path, written, None, Source::Member(number));
     if member.len < member.size
         && let Some((entry, _)) = listing.files.get(before)
     {

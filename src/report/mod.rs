@@ -3,6 +3,7 @@
 pub mod controldata;
 pub mod explain;
 pub mod json;
+pub mod ls;
 pub mod messages;
 pub mod page;
 mod printer;

@@ -3,6 +3,7 @@
 //! Threads share nothing while they work. Each keeps a [`Tally`]; the tallies are merged in
 //! the end, and what they keep does not depend on who saw what first.
 
+pub mod first_page;
 pub mod forks;
 pub mod page;
 mod rows;
