@@ -116,6 +116,8 @@ registry! {
     xmax_out_of_range,
     multixact_out_of_range,
     tuple_not_frozen,
+    tuple_data_invalid,
+    compressed_data_invalid,
     visibility_map_disagrees_with_heap,
     clog_segment_missing,
     clog_segment_short,
