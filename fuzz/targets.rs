@@ -30,6 +30,7 @@ use pgautopsy::format::relmap::RelMap;
 use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::slru::{self, Slru, parse_segment_name};
+use pgautopsy::format::toast::ChunkFault;
 use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
@@ -360,6 +361,7 @@ pub fn tuple_deform(data: &[u8]) {
     let Some(header) = HeapTupleHeader::parse(tuple) else {
         return;
     };
+    let _ = ChunkFault::of(&header, tuple, &layout).map(|fault| fault.to_string());
     let walked = desc.walk(&header, tuple, |attnum, stored| {
         assert!(desc.attribute(attnum).is_some() && desc.name(attnum).is_some());
         match stored {

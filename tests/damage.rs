@@ -1261,6 +1261,33 @@ static TUPLES: &[Row] = &[
         });
         vec![]
     }),
+    hit("toast-chunk-invalid", "a chunk of no value", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 24, 0));
+        d.message = Some("toast chunk belongs to no value");
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    hit("toast-chunk-invalid", "a number below 0", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 1 << 31));
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    hit("toast-chunk-invalid", "a chunk that is compressed", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| t[32] |= 2);
+        d.message = Some("has invalid varlena header ");
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    near_miss("toast-chunk-invalid", "other data", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| t[40] ^= 1);
+        vec![]
+    }),
+    near_miss("toast-chunk-invalid", "the highest number", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 537_946));
+        vec![]
+    }),
     hit("xmin-out-of-range", "the next transaction", |d| {
         let next = d.next_xid();
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, next, 0));
@@ -2137,6 +2164,7 @@ struct Base {
     ziplog: PgClass,
     /// How the tuples of the table with long values are laid out.
     toasty: Arc<TupleDesc>,
+    toasty_oid: u32,
     /// End of the last valid record.
     end: XLogRecPtr,
     /// Start of that record.
@@ -2199,6 +2227,7 @@ impl Base {
             .filter(|fields| fields[database] == "app")
             .map(|fields| (fields[relname].to_owned(), fields[path].to_owned()))
             .collect();
+        let toasty = table(&pgdata, &control.layout(), "toasty");
         Self {
             name: name.to_owned(),
             version,
@@ -2207,9 +2236,8 @@ impl Base {
             control,
             relations,
             ziplog: table(&pgdata, &control.layout(), "ziplog").class,
-            toasty: table(&pgdata, &control.layout(), "toasty")
-                .tuple_desc
-                .unwrap(),
+            toasty: toasty.tuple_desc.unwrap(),
+            toasty_oid: toasty.class.oid,
             end: wal.end_lsn.unwrap(),
             last_record: wal.last_record_lsn.unwrap(),
             next_xid: wal.next_xid.xid().0,
@@ -2427,6 +2455,12 @@ impl<'b> Dir<'b> {
 
     fn relation(&self, name: &str) -> String {
         self.base.relations[name].clone()
+    }
+
+    /// The TOAST table of the table with long values.
+    fn toast(&self) -> String {
+        let owner = self.base.toasty_oid;
+        format!("pg_toast_{owner}")
     }
 
     fn blocks(&self, relation: &str) -> u32 {

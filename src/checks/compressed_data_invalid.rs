@@ -13,7 +13,7 @@ check! {
     /// A long value (text, bytea, jsonb, arrays ...) may be stored compressed within its row.
     /// This one's compressed bytes cannot be turned into the value: a query that reads the
     /// column fails with `compressed pglz data is corrupt` or `compressed lz4 data is corrupt`
-    /// (`compressed data is corrupt` up to 13), and so does `pg_dump`. Other columns of the row
+    /// (`compressed data is corrupt`, from 9.5 to 13 `corrupted`), and so does `pg_dump`. Other columns of the row
     /// can still be read.
     ///
     /// ## How it is decided
@@ -90,8 +90,11 @@ pub fn finding(
     let at = tuple.lp.lp_off();
     let finding = view.view.tuple_finding(&CHECK, tuple.offnum, at, message);
     match fault {
-        Fault::Data(..) if !layout.since(Major::V14) => {
+        Fault::Data(..) if !layout.since(Major::V9_5) => {
             finding.server_error("compressed data is corrupt")
+        }
+        Fault::Data(..) if !layout.since(Major::V14) => {
+            finding.server_error("compressed data is corrupted")
         }
         // The server takes a shorter value from lz4.
         Fault::Data(Malformed { why, .. }, _) if why == lz4::TOO_SHORT => finding,

@@ -118,6 +118,7 @@ registry! {
     tuple_not_frozen,
     tuple_data_invalid,
     compressed_data_invalid,
+    toast_chunk_invalid,
     visibility_map_disagrees_with_heap,
     clog_segment_missing,
     clog_segment_short,

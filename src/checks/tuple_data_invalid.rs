@@ -1,6 +1,6 @@
 //! Values in a tuple do not fit it.
 
-use super::compressed_data_invalid;
+use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
 use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
@@ -56,15 +56,17 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         return;
     }
     let layout = &page.context.layout;
-    let Tally {
-        states, findings, ..
-    } = tally;
-    for (tuple, state) in view.heap.tuples.iter().zip(states) {
+    let is_toast = page.promise.is_some_and(|promise| promise.is_toast);
+    let states = std::mem::take(&mut tally.states);
+    let findings = &mut tally.findings;
+    for (tuple, state) in view.heap.tuples.iter().zip(&states) {
         if *state == TupleState::NotInserted || !is_header_sound(tuple, desc, layout) {
             continue;
         }
         let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
+            // As a chunk it is not sound at all.
+            _ if is_toast => {}
             Stored::Compressed(varlena) => {
                 let dropped = desc.attribute(attnum).is_none_or(|a| a.attisdropped);
                 if !dropped && let Some(fault) = compressed_data_invalid::fault(varlena, layout) {
@@ -76,15 +78,20 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 findings.push(found(view, tuple, desc, attnum, &message));
             }),
         });
-        if let Err((attnum, fault)) = walked {
-            let finding = found(view, tuple, desc, attnum, &fault.to_string());
-            findings.push(match fault {
-                // No server looks at this.
-                AttributeFault::TupleGoesOn { .. } => finding.severity(Severity::Abnormal),
-                _ => finding,
-            });
+        match walked {
+            // No server looks at this.
+            Err((attnum, fault @ AttributeFault::TupleGoesOn { .. })) => {
+                let finding = found(view, tuple, desc, attnum, &fault.to_string());
+                findings.push(finding.severity(Severity::Abnormal));
+            }
+            Err((attnum, fault)) => {
+                findings.push(found(view, tuple, desc, attnum, &fault.to_string()));
+            }
+            Ok(()) if is_toast => toast_chunk_invalid::run(view, tuple, findings),
+            Ok(()) => {}
         }
     }
+    tally.states = states;
 }
 
 /// Whether the header tells where the data begin, and of no more attributes than there are.

@@ -106,6 +106,8 @@ impl CatalogRelation {
 /// What the catalogs, as replay leaves them, promise about the tuples of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Promise {
+    /// Whether it is a TOAST table.
+    pub is_toast: bool,
     /// Columns, dropped ones included: no tuple has more.
     pub relnatts: u16,
     /// No tuple carries an older transaction unfrozen; 0 for relations that are not frozen.
@@ -252,6 +254,7 @@ impl Catalog {
     pub fn promise(&self, locator: RelFileLocator) -> Option<Promise> {
         let class = &self.relation(locator)?.class;
         matches!(class.relkind, b'r' | b't' | b'm').then_some(Promise {
+            is_toast: class.relkind == b't',
             relnatts: class.relnatts,
             relfrozenxid: class.relfrozenxid,
             relminmxid: class.relminmxid,
@@ -992,6 +995,7 @@ mod tests {
     #[test]
     fn multixacts_are_compared_in_a_circle() {
         let promise = |relminmxid| Promise {
+            is_toast: false,
             relnatts: 1,
             relfrozenxid: TransactionId(3),
             relminmxid,

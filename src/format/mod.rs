@@ -37,6 +37,7 @@ pub mod relmap;
 pub mod replorigin;
 pub mod slot;
 pub mod slru;
+pub mod toast;
 pub mod tuple;
 pub mod twophase;
 pub mod types;
