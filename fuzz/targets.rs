@@ -7,16 +7,17 @@
 //! whether it is read in parallel or in one go.
 
 use pgautopsy::check::{CheckError, Options, check};
+use pgautopsy::checks::compressed_data_invalid;
 use pgautopsy::cluster::names::NameHistory;
 use pgautopsy::cluster::replay::replay_blocks;
 use pgautopsy::finding::Severity;
 use pgautopsy::format::backup_label::{BackupLabel, parse_tablespace_map};
-use pgautopsy::format::catalog::{PgClass, PgDatabase, PgNamed};
+use pgautopsy::format::catalog::{PgAttribute, PgClass, PgDatabase, PgNamed};
 use pgautopsy::format::checkpoint::CheckPoint;
 use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::crc::Crc;
 use pgautopsy::format::fsm::{self, FsmPage};
-use pgautopsy::format::heap::{HeapTuples, line_pointer_offset};
+use pgautopsy::format::heap::{HeapTupleHeader, HeapTuples, line_pointer_offset};
 use pgautopsy::format::history::TimeLineHistory;
 use pgautopsy::format::index::{Meta, Special};
 use pgautopsy::format::names::{RelFileName, WalSegmentName};
@@ -29,13 +30,15 @@ use pgautopsy::format::relmap::RelMap;
 use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::slru::{self, Slru, parse_segment_name};
+use pgautopsy::format::toast::ChunkFault;
+use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
 use pgautopsy::format::version::{Layout, VERSIONS, Version};
 use pgautopsy::format::wal::effects::effects;
 use pgautopsy::format::wal::record::{Decoder, RecordHeader, crc_of};
 use pgautopsy::format::wal::{WalGeometry, WalPageHeader, rmgr};
-use pgautopsy::format::{checksum, pglz, vm};
+use pgautopsy::format::{checksum, lz4, pglz, vm};
 use pgautopsy::messages::log::{read, read_pasted};
 use pgautopsy::messages::{nearest, recognise};
 use pgautopsy::pgdata::{Evidence, IoMode, classify, classify_archived, classify_wal};
@@ -75,6 +78,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("small_file", small_file),
     ("text_file", text_file),
     ("tree", tree),
+    ("tuple_deform", tuple_deform),
     ("wal_archive", wal_archive),
     ("wal_events", wal_events),
     ("wal_record", wal_record),
@@ -330,6 +334,74 @@ fn file_name(layout: &Layout, name: &str) {
     let _ = parse_segment_name(name);
 }
 
+/// A tuple taken apart by columns that the input chooses, and its compressed values.
+pub fn tuple_deform(data: &[u8]) {
+    let mut input = Input(data);
+    let layout = Layout::usual(input.version());
+    let columns = i16::from(input.u8() & 31);
+    let rows: Vec<PgAttribute> = (1..=columns)
+        .map(|attnum| {
+            let choice = input.u8();
+            PgAttribute {
+                attname: format!("column {attnum}").into(),
+                attnum,
+                attalign: b"csid"[usize::from(choice & 3)],
+                attlen: match choice >> 2 {
+                    0 => -2,
+                    1..=31 => -1,
+                    len => i16::from(len) - 31,
+                },
+                ..PgAttribute::default()
+            }
+        })
+        .collect();
+    let desc = TupleDesc::new(rows.iter()).expect("columns that can be");
+    assert_eq!(desc.attributes().len(), rows.len());
+    let tuple = input.0;
+    let Some(header) = HeapTupleHeader::parse(tuple) else {
+        return;
+    };
+    let _ = ChunkFault::of(&header, tuple, &layout).map(|fault| fault.to_string());
+    let walked = desc.walk(&header, tuple, |attnum, stored| {
+        assert!(desc.attribute(attnum).is_some() && desc.name(attnum).is_some());
+        match stored {
+            Stored::External(pointer) => {
+                let _ = (pointer.extsize(&layout), pointer.is_compressed(&layout));
+            }
+            Stored::Compressed(varlena) => inflates_as_told(varlena, &layout),
+        }
+    });
+    if let Err((attnum, fault)) = walked {
+        assert!(usize::from(attnum) <= rows.len().max(1));
+        printable(fault.to_string().into_bytes());
+    }
+}
+
+/// A compressed value is sound exactly when it can be inflated.
+fn inflates_as_told(varlena: &[u8], layout: &Layout) {
+    let fault = compressed_data_invalid::fault(varlena, layout);
+    if let Some(fault) = fault {
+        printable(fault.to_string().into_bytes());
+    }
+    let header = Compression::of(varlena).expect("room for it");
+    let (size, source) = (
+        header.size(layout) as usize,
+        &varlena[COMPRESSED_HEADER_SIZE..],
+    );
+    if size > 1 << 16 {
+        return;
+    }
+    let mut room = vec![0; size];
+    match header.method(layout) {
+        0 => assert_eq!(pglz::decompress(source, &mut room).is_ok(), fault.is_none()),
+        1 if lz4::validate(source, size).is_ok() => {
+            let inflated = lz4_flex::block::decompress_into(source, &mut room);
+            assert_eq!(inflated.ok(), Some(size));
+        }
+        _ => assert!(fault.is_some()),
+    }
+}
+
 /// A page of a relation: header, checksum, line pointers, tuples, special space, printed.
 pub fn page(data: &[u8]) {
     let mut input = Input(data);
@@ -409,6 +481,7 @@ pub fn page(data: &[u8]) {
             }
             let _ = PgDatabase::parse(&layout, header, bytes);
             let _ = PgNamed::parse(&layout, header, bytes);
+            let _ = PgAttribute::parse(&layout, header, bytes);
         }
         heap.line_pointer_faults(|_, fault| {
             printable(fault.to_string().into_bytes());

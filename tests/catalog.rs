@@ -296,6 +296,62 @@ fn differences(name: &str, read: &Read) -> Vec<String> {
             &owner.to_string(),
         );
     }
+    let columns = support::csv(name, "columns.csv");
+    for of_table in columns.chunk_by(|a, b| {
+        ["database", "nspname", "relname"]
+            .iter()
+            .all(|column| a[*column] == b[*column])
+    }) {
+        let first = &of_table[0];
+        let place = format!(
+            "{} {}.{}",
+            first["database"], first["nspname"], first["relname"]
+        );
+        let Some(&db) = by_name.get(first["database"].as_str()) else {
+            continue;
+        };
+        let found = catalog.relations.values().find(|relation| {
+            relation.database == db
+                && relation.class.relname == first["relname"]
+                && relation.schema.as_deref() == Some(&first["nspname"])
+        });
+        let Some(relation) = found else {
+            differ(place, "missing".into(), "a relation");
+            continue;
+        };
+        let desc = relation.tuple_desc.as_deref();
+        if !matches!(relation.class.relkind, b'r' | b'm') {
+            differ(place, desc.is_some().to_string(), "false");
+            continue;
+        }
+        let found: Vec<String> = (1..)
+            .map_while(|attnum| Some((desc?.attribute(attnum)?, desc?.name(attnum)?, attnum)))
+            .map(|(attribute, attname, attnum)| {
+                let align = match attribute.align {
+                    1 => 'c',
+                    2 => 's',
+                    4 => 'i',
+                    _ => 'd',
+                };
+                let dropped = flag(attribute.attisdropped);
+                format!("{attnum} {attname} {} {align} {dropped}", attribute.attlen)
+            })
+            .collect();
+        let expected: Vec<String> = of_table
+            .iter()
+            .map(|row| {
+                ["attnum", "attname", "attlen", "attalign", "attisdropped"]
+                    .map(|column| row[column].as_str())
+                    .join(" ")
+            })
+            .collect();
+        differ(place, found.join(", "), &expected.join(", "));
+    }
+    assert!(
+        columns.len() > 100,
+        "{name}: only {} columns",
+        columns.len()
+    );
     // All relations of this database are in the truth.
     let app = by_name.get("app").copied().unwrap_or(0);
     for (key, relation) in &catalog.relations {
@@ -427,4 +483,23 @@ fn damaged_catalog_pages_cost_their_own_names_only() {
     };
     assert!(told("base/5/1259", "block 1: an invalid page"));
     assert!(told("base/1/1259", "does not tell of pg_class itself"));
+}
+
+#[test]
+fn tables_of_which_a_column_is_lost_have_no_layout() {
+    let layouts = |read: &Read| {
+        let relations = read.catalog.relations.values();
+        let known = relations.filter(|r| r.database == 5 && r.tuple_desc.is_some());
+        known.map(|r| r.class.oid).collect::<BTreeSet<_>>()
+    };
+    let whole = read("15-clean", |_| {});
+    let damaged = read("15-clean", |dir| {
+        let attribute = dir.join("pgdata/base/5/1249");
+        let mut bytes = std::fs::read(&attribute).unwrap();
+        bytes[8192..16384].fill(0xFF);
+        std::fs::write(&attribute, bytes).unwrap();
+    });
+    let (whole, left) = (layouts(&whole), layouts(&damaged));
+    assert!(left.is_subset(&whole) && left.len() < whole.len() && left.len() > whole.len() / 2);
+    assert!(damaged.problems.iter().any(|p| p.path == "base/5/1249"));
 }

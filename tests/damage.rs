@@ -37,14 +37,16 @@ mod support;
 
 use pgautopsy::check::{IoMode, Options, check};
 use pgautopsy::checks::{CHECKS, by_code};
-use pgautopsy::cluster::catalog::{Catalog, Committed};
+use pgautopsy::cluster::catalog::{Catalog, CatalogRelation, Committed};
 use pgautopsy::finding::{Finding, Recovery, Severity};
 use pgautopsy::format::catalog::PgClass;
 use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::control::ControlFile;
 use pgautopsy::format::crc::Crc;
+use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::names::WalSegmentName;
 use pgautopsy::format::slru::Slru;
+use pgautopsy::format::tuple::{Stored, TupleDesc};
 use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::WalGeometry;
@@ -56,6 +58,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use support::{fixture_file, link_tree, truth, unpack};
 
 /// The eras, each with a clean and a crashed directory of the same workload.
@@ -81,6 +84,7 @@ const T_INFOMASK2: usize = 18;
 const T_INFOMASK: usize = 20;
 const T_HOFF: usize = 22;
 // t_infomask.
+const HASEXTERNAL: u16 = 0x0004;
 const XMAX_KEYSHR_LOCK: u16 = 0x0010;
 const XMAX_EXCL_LOCK: u16 = 0x0040;
 const XMAX_LOCK_ONLY: u16 = 0x0080;
@@ -1194,6 +1198,153 @@ static TUPLES: &[Row] = &[
         });
         vec![]
     }),
+    hit("tuple-data-invalid", "a text of 1000 bytes", |d| {
+        d.tuple("ziplog", 7, 5, |t| set_first_value(t, 1000 << 2));
+        d.message = Some("column 1 (zipcd): attribute with length -1 ends at offset 1024");
+        vec![d.tuple_found("tuple-data-invalid", "ziplog", 7, 5)]
+    }),
+    hit(
+        "tuple-data-invalid",
+        "a text shorter than its header",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| set_first_value(t, 3 << 2));
+            vec![d.tuple_found("tuple-data-invalid", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "tuple-data-invalid",
+        "a text that is for memory only",
+        |d| {
+            d.tuple("ziplog", 7, 5, |t| set_first_value(t, 0x0201));
+            d.message = Some("toasted attribute has unexpected TOAST tag 2");
+            vec![d.tuple_found("tuple-data-invalid", "ziplog", 7, 5)]
+        },
+    ),
+    hit("tuple-data-invalid", "one attribute of five", |d| {
+        let offnum = d.tuple_without_nulls("ziplog", 7);
+        d.tuple("ziplog", 7, offnum, |t| set_u16(t, T_INFOMASK2, 1));
+        let found = d.tuple_found("tuple-data-invalid", "ziplog", 7, offnum);
+        vec![found.severity(Severity::Abnormal)]
+    }),
+    hit("tuple-data-invalid", "a pointer without its flag", |d| {
+        let (offnum, _) = d.stored(|s| matches!(s, Stored::External(_)));
+        d.tuple("toasty", 0, offnum, |t| {
+            set_u16(t, T_INFOMASK, get_u16(t, T_INFOMASK) & !HASEXTERNAL)
+        });
+        d.message = Some("is external but tuple header flag HEAP_HASEXTERNAL not set");
+        vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
+    }),
+    hit("tuple-data-invalid", "a pointer to a gigabyte", |d| {
+        let (offnum, at) = d.stored(|s| matches!(s, Stored::External(_)));
+        d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 2, 1 << 30));
+        d.message = Some("rawsize 1073741824 exceeds limit 1073741823");
+        vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
+    }),
+    hit("tuple-data-invalid", "a pointer to no TOAST table", |d| {
+        let (offnum, at) = d.stored(|s| matches!(s, Stored::External(_)));
+        d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 14, 4_000_000));
+        d.message = Some("is in toast relation 4000000, expected ");
+        vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
+    }),
+    near_miss(
+        "tuple-data-invalid",
+        "a pointer to all but a gigabyte",
+        |d| {
+            let (offnum, at) = d.stored(|s| {
+            matches!(s, Stored::External(p) if p.va_extinfo.method(&Layout::usual(Version::of(Major::V19).unwrap())) == 0)
+        });
+            d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 2, (1 << 30) - 1));
+            vec![]
+        },
+    ),
+    // Who never committed may have had other columns.
+    near_miss("tuple-data-invalid", "a text of 1000 bytes, aborted", |d| {
+        let last = d.next_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| {
+            inserted_by(t, last, XMIN_INVALID);
+            set_first_value(t, 1000 << 2);
+        });
+        vec![]
+    }),
+    // As CLUSTER and VACUUM FULL left them up to 9.0.
+    near_miss("tuple-data-invalid", "a length rounded up", |d| {
+        let len = |d: &Dir<'_>, offnum| d.item("ziplog", 7, offnum).2;
+        let odd = (1..).find(|offnum| len(d, *offnum) % 8 != 0).unwrap();
+        d.line_pointer("ziplog", 7, odd, |(off, flags, len)| {
+            (off, flags, len.next_multiple_of(8))
+        });
+        vec![]
+    }),
+    hit(
+        "compressed-data-invalid",
+        "a reference to before the start",
+        |d| {
+            let (offnum, at) = d.stored(is_pglz);
+            d.tuple("toasty", 0, offnum, |t| {
+                t[at + 8] |= 1;
+                t[at + 9] = 0x10;
+            });
+            d.message = Some("pglz stream at byte ");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a raw size of one byte more",
+        |d| {
+            let (offnum, at) = d.stored(is_pglz);
+            d.tuple("toasty", 0, offnum, |t| {
+                set_u32(t, at + 4, get_u32(t, at + 4) + 1)
+            });
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a method that there is not",
+        |d| {
+            let (offnum, at) = d.stored(is_pglz);
+            d.tuple("toasty", 0, offnum, |t| t[at + 7] |= 0x80);
+            d.message = Some("compression method 2 is none");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    )
+    .since(Major::V14),
+    near_miss("compressed-data-invalid", "another first byte", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| {
+            assert_eq!(t[at + 8] & 1, 0, "a literal");
+            t[at + 9] ^= 1;
+        });
+        vec![]
+    }),
+    hit("toast-chunk-invalid", "a chunk of no value", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 24, 0));
+        d.message = Some("toast chunk belongs to no value");
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    hit("toast-chunk-invalid", "a number below 0", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 1 << 31));
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    hit("toast-chunk-invalid", "a chunk that is compressed", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| t[32] |= 2);
+        d.message = Some("has invalid varlena header ");
+        vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
+    }),
+    near_miss("toast-chunk-invalid", "other data", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| t[40] ^= 1);
+        vec![]
+    }),
+    near_miss("toast-chunk-invalid", "the highest number", |d| {
+        let toast = d.toast();
+        d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 537_946));
+        vec![]
+    }),
     hit("xmin-out-of-range", "the next transaction", |d| {
         let next = d.next_xid();
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, next, 0));
@@ -2068,6 +2219,9 @@ struct Base {
     relations: BTreeMap<String, String>,
     /// The row of `pg_class` of the table that most rows damage.
     ziplog: PgClass,
+    /// How the tuples of the table with long values are laid out.
+    toasty: Arc<TupleDesc>,
+    toasty_oid: u32,
     /// End of the last valid record.
     end: XLogRecPtr,
     /// Start of that record.
@@ -2094,13 +2248,13 @@ impl Committed for Everybody {
     }
 }
 
-/// The row of a table of the catalogs on disk.
-fn pg_class(pgdata: &Path, layout: &Layout, table: &str) -> PgClass {
+/// A table of the catalogs on disk.
+fn table(pgdata: &Path, layout: &Layout, table: &str) -> CatalogRelation {
     let evidence = Evidence::open(pgdata, &[], IoMode::Pread).unwrap();
     let catalog = Catalog::read(&evidence, layout, None, &mut Everybody, &mut Vec::new());
     let mut relations = catalog.relations.into_values();
     let found = relations.find(|relation| relation.class.relname == table);
-    found.unwrap().class
+    found.unwrap()
 }
 
 impl Base {
@@ -2130,6 +2284,7 @@ impl Base {
             .filter(|fields| fields[database] == "app")
             .map(|fields| (fields[relname].to_owned(), fields[path].to_owned()))
             .collect();
+        let toasty = table(&pgdata, &control.layout(), "toasty");
         Self {
             name: name.to_owned(),
             version,
@@ -2137,7 +2292,9 @@ impl Base {
             checksums: control.data_checksum_version == Some(1),
             control,
             relations,
-            ziplog: pg_class(&folder.path().join("pgdata"), &control.layout(), "ziplog"),
+            ziplog: table(&pgdata, &control.layout(), "ziplog").class,
+            toasty: toasty.tuple_desc.unwrap(),
+            toasty_oid: toasty.class.oid,
             end: wal.end_lsn.unwrap(),
             last_record: wal.last_record_lsn.unwrap(),
             next_xid: wal.next_xid.xid().0,
@@ -2357,6 +2514,12 @@ impl<'b> Dir<'b> {
         self.base.relations[name].clone()
     }
 
+    /// The TOAST table of the table with long values.
+    fn toast(&self) -> String {
+        let owner = self.base.toasty_oid;
+        format!("pg_toast_{owner}")
+    }
+
     fn blocks(&self, relation: &str) -> u32 {
         u32::try_from(self.size(&self.relation(relation)) / BLCKSZ as u64).unwrap()
     }
@@ -2450,6 +2613,35 @@ impl<'b> Dir<'b> {
                 get_u16(page, off as usize + T_INFOMASK) & 1 == 0
             })
             .unwrap()
+    }
+
+    /// The first tuple of `toasty` with a value stored as wanted, and where in the tuple.
+    fn stored(&self, wanted: impl Fn(&Stored<'_>) -> bool) -> (u16, usize) {
+        let bytes = self.read(&self.relation("toasty"));
+        let mut room = HeapTuples::new(&self.base.layout);
+        let heap = room.read(&bytes[..BLCKSZ]).unwrap();
+        for tuple in heap.tuples {
+            let bytes = heap.bytes(tuple);
+            let mut found = None;
+            let walked = self.base.toasty.walk(&tuple.header, bytes, |_, stored| {
+                if found.is_none() && wanted(&stored) {
+                    found = Some(match stored {
+                        Stored::Compressed(value) => {
+                            value.as_ptr() as usize - bytes.as_ptr() as usize
+                        }
+                        Stored::External(pointer) => {
+                            let head = [&[1, 18], &pointer.va_rawsize.to_le_bytes()[..]].concat();
+                            bytes.windows(6).position(|w| w == head).unwrap()
+                        }
+                    });
+                }
+            });
+            walked.unwrap();
+            if let Some(at) = found {
+                return (tuple.offnum, at);
+            }
+        }
+        panic!("no such value");
     }
 
     fn page_found(&self, code: &str, relation: &str, blkno: u32) -> Found {
@@ -2795,6 +2987,16 @@ fn set_lsn(page: &mut [u8], lsn: XLogRecPtr) {
 
 fn item_at(offnum: u16) -> usize {
     24 + 4 * (usize::from(offnum) - 1)
+}
+
+/// Makes the tuple's first column, a text, begin with these bytes.
+fn set_first_value(tuple: &mut [u8], word: u32) {
+    let at = usize::from(tuple[T_HOFF]);
+    set_u32(tuple, at, word);
+}
+
+fn is_pglz(stored: &Stored<'_>) -> bool {
+    matches!(stored, Stored::Compressed(value) if value[7] >> 6 == 0)
 }
 
 /// Sets xmin, and of its hint bits those given alone.

@@ -52,7 +52,7 @@ macro_rules! replay {
         }
     )* };
 }
-replay! { archive, control, message_log, page, replay, small_file, text_file, tree, wal_archive, wal_events, wal_record, wal_walk }
+replay! { archive, control, message_log, page, replay, small_file, text_file, tree, tuple_deform, wal_archive, wal_events, wal_record, wal_walk }
 
 #[test]
 fn every_target_is_fuzzed_and_replayed() {
@@ -214,6 +214,13 @@ fn seeds_of_file(
                 for block in [0, bytes.len() / 8192 - 1] {
                     let page = &bytes[block * 8192..][..8192];
                     seeds.add("page", &[v, 0, block as u8, 0, 0, 0, 9, 0, 0, 0], page);
+                    let lp = u32::from_le_bytes(page[24..28].try_into().unwrap());
+                    let (off, len) = ((lp & 0x7FFF) as usize, (lp >> 17) as usize);
+                    if let Some(tuple) = page.get(off..off + len) {
+                        // Integers, then texts.
+                        let columns = [[0x8E; 4], [0x06; 4]].concat();
+                        seeds.add("tuple_deform", &[&[v, 8], &columns[..]].concat(), tuple);
+                    }
                 }
             }
         }

@@ -62,7 +62,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     // Without its commit log a database may hide relations that are there.
     let mut undecided: BTreeSet<Oid> = lacking(examination)
         .filter(|lack| matches!(lack.lack, Lack::ClogPage(_) | Lack::ZeroedClogPage(_)))
-        .map(|lack| lack.database())
+        .filter_map(|lack| lack.undecided_database())
         .collect();
     undecided.extend(unreadable_catalogs(examination, &context.layout));
     let mut orphans: BTreeMap<(Oid, Oid), BTreeMap<RelFileLocator, Vec<&ForkFiles>>> =

@@ -4,6 +4,7 @@
 //! ```text
 //! global/pg_filenode.map -> pg_database, pg_tablespace
 //! each database: pg_filenode.map -> pg_class -> pg_namespace, which no map knows
+//!                                -> pg_attribute
 //! ```
 //!
 //! Sources: `utils/cache/relmapper.c`, `utils/cache/relcache.c: RelationInitPhysicalAddr`,
@@ -16,22 +17,24 @@
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
-    DATABASE_RELATION_ID, INDEX_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgClass,
-    PgDatabase, PgNamed, RELATION_RELATION_ID, TABLESPACE_RELATION_ID, index_and_table,
+    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID,
+    NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgNamed,
+    RELATION_RELATION_ID, TABLESPACE_RELATION_ID, index_and_table,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
 use crate::format::relmap::RelMap;
+use crate::format::tuple::TupleDesc;
 use crate::format::types::{
     BlockNumber, ForkNumber, GLOBALTABLESPACE_OID, MultiXactId, Oid, RelFileLocator, RelFileNumber,
     TransactionId, XLogRecPtr,
 };
-use crate::format::version::Layout;
+use crate::format::version::{Layout, Major};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use crate::recovery::reader::{Position, WalContext, WalSource};
 use crate::report::RelationName;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What became of transactions, once replay is done.
@@ -84,6 +87,9 @@ pub struct CatalogRelation {
     pub locator: Option<RelFileLocator>,
     /// The table that a TOAST table, or the index of one, belongs to.
     pub toast_owner: Option<Oid>,
+    /// How its tuples are laid out: of tables in heap files, when `pg_attribute` tells of each
+    /// of their columns beyond doubt.
+    pub tuple_desc: Option<Arc<TupleDesc>>,
 }
 
 impl CatalogRelation {
@@ -100,6 +106,8 @@ impl CatalogRelation {
 /// What the catalogs, as replay leaves them, promise about the tuples of a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Promise {
+    /// Whether it is a TOAST table.
+    pub is_toast: bool,
     /// Columns, dropped ones included: no tuple has more.
     pub relnatts: u16,
     /// No tuple carries an older transaction unfrozen; 0 for relations that are not frozen.
@@ -128,6 +136,8 @@ pub struct Catalog {
     /// under database 0.
     pub relations: BTreeMap<(Oid, Oid), CatalogRelation>,
     by_locator: HashMap<RelFileLocator, (Oid, Oid)>,
+    /// By database: the newest `pd_lsn` of the pages that tell how tuples are laid out.
+    newest: BTreeMap<Oid, XLogRecPtr>,
 }
 
 impl Catalog {
@@ -322,10 +332,26 @@ impl Catalog {
     pub fn promise(&self, locator: RelFileLocator) -> Option<Promise> {
         let class = &self.relation(locator)?.class;
         matches!(class.relkind, b'r' | b't' | b'm').then_some(Promise {
+            is_toast: class.relkind == b't',
             relnatts: class.relnatts,
             relfrozenxid: class.relfrozenxid,
             relminmxid: class.relminmxid,
         })
+    }
+
+    /// How a table's tuples are laid out. Nothing where the catalogs hold pages from behind the
+    /// end of WAL, since they may be newer and older than each other.
+    #[must_use]
+    pub fn tuple_desc(
+        &self,
+        locator: RelFileLocator,
+        wal_end: Option<XLogRecPtr>,
+    ) -> Option<&TupleDesc> {
+        let newest = self.newest.get(&locator.db_oid)?;
+        if wal_end.is_some_and(|end| *newest > end) {
+            return None;
+        }
+        self.relation(locator)?.tuple_desc.as_deref()
     }
 
     /// The table that a TOAST table, or the index of one, belongs to.
@@ -342,6 +368,7 @@ impl Catalog {
         database: Oid,
         rows: Vec<Row<PgClass>>,
         schemas: &BTreeMap<Oid, Arc<str>>,
+        descs: &HashMap<Oid, Arc<TupleDesc>>,
         locate: &dyn Fn(&PgClass) -> Option<RelFileLocator>,
     ) -> Vec<(RelFileLocator, Oid, Oid)> {
         let mut claims = Vec::new();
@@ -385,6 +412,7 @@ impl Catalog {
             let relation = CatalogRelation {
                 database: key.0,
                 schema: schemas.get(&class.relnamespace).cloned(),
+                tuple_desc: descs.get(&class.oid).cloned(),
                 class,
                 locator,
                 toast_owner,
@@ -430,15 +458,15 @@ impl Committed for Nobody {
 }
 
 /// A visible row.
-struct Row<T> {
+struct Row<T, K = Oid> {
     xmin: TransactionId,
     /// Whether nothing can have deleted it.
     certain: bool,
-    oid: Oid,
+    oid: K,
     value: T,
 }
 
-impl<T> Row<T> {
+impl<T, K> Row<T, K> {
     /// Older, or less certainly there, first.
     fn age_cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.certain.cmp(&other.certain).then_with(|| {
@@ -468,6 +496,10 @@ struct Reader<'a> {
     folders: BTreeMap<Oid, Oid>,
     xacts: &'a mut dyn Committed,
     problems: &'a mut Vec<CatalogProblem>,
+    /// Descriptions of tuples, each once: partitions share theirs.
+    descs: HashSet<Arc<TupleDesc>>,
+    /// The newest `pd_lsn` among the pages read of late.
+    newest: XLogRecPtr,
 }
 
 impl<'a> Reader<'a> {
@@ -486,6 +518,8 @@ impl<'a> Reader<'a> {
             folders: BTreeMap::new(),
             xacts,
             problems,
+            descs: HashSet::new(),
+            newest: XLogRecPtr::default(),
         }
     }
 }
@@ -504,26 +538,27 @@ impl Reader<'_> {
         let mut namespaces = BTreeSet::new();
         if let Some(redo) = redo {
             namespaces = self.possible_namespaces(&classes);
-            let class_files: BTreeMap<Oid, RelFileNumber> = self
+            let initial = [RELATION_RELATION_ID, ATTRIBUTE_RELATION_ID];
+            let mapped_files: BTreeMap<Oid, [RelFileNumber; 2]> = self
                 .maps
                 .keys()
-                .map(|db_oid| (*db_oid, self.file_of(*db_oid, RELATION_RELATION_ID)))
+                .map(|db_oid| (*db_oid, initial.map(|oid| self.file_of(*db_oid, oid))))
                 .collect();
             self.replay(redo, &|l| {
-                let class_file = class_files.get(&l.db_oid).copied();
+                let files = mapped_files.get(&l.db_oid).copied();
                 shared.contains(&l)
                     || l.db_oid != 0
-                        && (l.rel_number == class_file.unwrap_or(RELATION_RELATION_ID)
+                        && (files.unwrap_or(initial).contains(&l.rel_number)
                             || is_possible_namespace(&namespaces, l))
             });
         }
 
         let mut catalog = Catalog::default();
         self.tell_map(GLOBALTABLESPACE_OID, 0);
-        for row in self.rows(shared[0], PgDatabase::parse, |d| d.oid) {
+        for row in self.rows(shared[0], PgDatabase::parse, |d| Some(d.oid)) {
             catalog.databases.insert(row.oid, row.value);
         }
-        for row in self.rows(shared[1], PgNamed::parse, |t| t.oid) {
+        for row in self.rows(shared[1], PgNamed::parse, |t| Some(t.oid)) {
             catalog.tablespaces.insert(row.oid, row.value.name);
         }
         if catalog.databases.is_empty() {
@@ -534,16 +569,16 @@ impl Reader<'_> {
         for (oid, row) in &catalog.databases {
             databases.insert(*oid, row.dattablespace);
         }
-        self.pin(
-            databases
-                .iter()
-                .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID)),
-        );
+        self.pin(databases.iter().flat_map(|(db_oid, spc_oid)| {
+            [RELATION_RELATION_ID, ATTRIBUTE_RELATION_ID]
+                .map(|oid| self.mapped(*spc_oid, *db_oid, oid))
+        }));
         let mut rows_of = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
             self.tell_map(spc_oid, db_oid);
             let class = self.mapped(spc_oid, db_oid, RELATION_RELATION_ID);
-            let rows = self.rows(class, PgClass::parse, |c| c.oid);
+            self.newest = XLogRecPtr::default();
+            let rows = self.rows(class, PgClass::parse, |c| Some(c.oid));
             if !rows.iter().any(|row| row.oid == RELATION_RELATION_ID) {
                 self.tell(class, "it does not tell of pg_class itself".to_owned());
                 // Without a map the number is a guess, and this another relation.
@@ -555,7 +590,13 @@ impl Reader<'_> {
                 .iter()
                 .find(|row| row.oid == NAMESPACE_RELATION_ID)
                 .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
-            rows_of.push((spc_oid, db_oid, rows, namespace));
+            let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
+            let descs = self.tuple_descs(attribute, &rows);
+            // Shared relations are told of by one database or another.
+            let shared = catalog.newest.entry(0).or_default();
+            *shared = self.newest.max(*shared);
+            catalog.newest.insert(db_oid, self.newest);
+            rows_of.push((spc_oid, db_oid, rows, descs, namespace));
         }
 
         let schema_files: BTreeSet<RelFileLocator> =
@@ -570,15 +611,15 @@ impl Reader<'_> {
             }
         }
         self.pin(schema_files.into_iter());
-        for (spc_oid, db_oid, rows, namespace) in rows_of {
+        for (spc_oid, db_oid, rows, descs, namespace) in rows_of {
             let schemas: BTreeMap<Oid, Arc<str>> = namespace
-                .map(|namespace| self.rows(namespace, PgNamed::parse, |n| n.oid))
+                .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))
                 .unwrap_or_default()
                 .into_iter()
                 .map(|row| (row.oid, Arc::from(row.value.name)))
                 .collect();
             let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
-            for (locator, older, newer) in catalog.add(db_oid, rows, &schemas, &locate) {
+            for (locator, older, newer) in catalog.add(db_oid, rows, &schemas, &descs, &locate) {
                 let message = format!("relations {older} and {newer} both claim it");
                 self.tell(locator, message);
             }
@@ -817,19 +858,74 @@ impl Reader<'_> {
         }
     }
 
-    /// The rows of a catalog that a query would find after recovery, one for each object
-    /// identifier.
-    fn rows<T>(
+    /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
+    /// doubt.
+    fn tuple_descs(
+        &mut self,
+        attribute: RelFileLocator,
+        classes: &[Row<PgClass>],
+    ) -> HashMap<Oid, Arc<TupleDesc>> {
+        let since_12 = self.layout.since(Major::V12);
+        let tables: HashMap<Oid, u16> = classes
+            .iter()
+            .filter(|row| {
+                let class = &row.value;
+                // Other access methods have pages of their own kind.
+                matches!(class.relkind, b'r' | b'm' | b't')
+                    && (!since_12 || class.relam == HEAP_TABLE_AM_OID)
+                    && row.certain
+            })
+            .map(|row| (row.oid, row.value.relnatts))
+            .collect();
+        let key = |row: &PgAttribute| {
+            let is_wanted = row.attnum > 0 && tables.contains_key(&row.attrelid);
+            is_wanted.then_some((row.attrelid, row.attnum))
+        };
+        let rows = self.rows(attribute, PgAttribute::parse, key);
+        // Rows may be older than replay would leave them.
+        let of_attribute = (attribute, 0)..=(attribute, BlockNumber::MAX);
+        if self.replayed.lost.range(of_attribute).next().is_some() {
+            return HashMap::new();
+        }
+        let mut descs = HashMap::new();
+        for of_table in rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
+            let Some((attrelid, _)) = of_table.first().map(|row| row.oid) else {
+                continue;
+            };
+            let whole = tables.get(&attrelid).copied().map(usize::from) == Some(of_table.len());
+            if !whole || of_table.iter().any(|row| !row.certain) {
+                continue;
+            }
+            let Some(desc) = TupleDesc::new(of_table.iter().map(|row| &row.value)) else {
+                continue;
+            };
+            let desc = match self.descs.get(&desc) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let desc = Arc::new(desc);
+                    self.descs.insert(Arc::clone(&desc));
+                    desc
+                }
+            };
+            descs.insert(attrelid, desc);
+        }
+        descs
+    }
+
+    /// The rows of a catalog that a query would find after recovery, one for each key; those
+    /// without one are passed over.
+    fn rows<T, K: Ord + Copy>(
         &mut self,
         locator: RelFileLocator,
         parse: Parse<T>,
-        oid: impl Fn(&T) -> Oid,
-    ) -> Vec<Row<T>> {
+        key: impl Fn(&T) -> Option<K>,
+    ) -> Vec<Row<T, K>> {
         let layout = self.layout;
         let mut messages = Vec::new();
-        let mut rows: BTreeMap<Oid, Row<T>> = BTreeMap::new();
+        let mut rows: BTreeMap<K, Row<T, K>> = BTreeMap::new();
         let mut room = HeapTuples::new(&layout);
         let mut undecided = Vec::new();
+        let mut newest = self.newest;
         let mut take = |blkno: BlockNumber, page: &[u8]| {
             if is_zeroed(page) {
                 return;
@@ -841,12 +937,13 @@ impl Reader<'_> {
                     return;
                 }
             };
+            newest = heap.header.pd_lsn.max(newest);
             for tuple in heap.tuples {
-                undecided.push((
-                    blkno,
-                    tuple.header,
-                    parse(&layout, &tuple.header, heap.bytes(tuple)),
-                ));
+                let row = parse(&layout, &tuple.header, heap.bytes(tuple));
+                let oid = row.as_ref().map(&key);
+                if !matches!(oid, Ok(None)) {
+                    undecided.push((blkno, tuple.header, oid.ok().flatten(), row));
+                }
             }
         };
         let mut end: BlockNumber = 0;
@@ -863,22 +960,24 @@ impl Reader<'_> {
         for ((_, blkno), page) in self.replayed.pages.range(behind) {
             take(*blkno, page);
         }
+        self.newest = newest;
         messages.append(&mut unreadable);
-        for (blkno, header, row) in undecided {
+        for (blkno, header, oid, row) in undecided {
             let Some(certain) = self.visible(&header) else {
                 continue;
             };
-            let value = match row {
-                Ok(value) => value,
-                Err(malformed) => {
+            let (oid, value) = match (oid, row) {
+                (Some(oid), Ok(value)) => (oid, value),
+                (_, Err(malformed)) => {
                     messages.push(format!("block {blkno}: {malformed}"));
                     continue;
                 }
+                (None, Ok(_)) => continue,
             };
             let row = Row {
                 xmin: header.t_xmin,
                 certain,
-                oid: oid(&value),
+                oid,
                 value,
             };
             match rows.get(&row.oid) {
@@ -974,6 +1073,7 @@ mod tests {
     #[test]
     fn multixacts_are_compared_in_a_circle() {
         let promise = |relminmxid| Promise {
+            is_toast: false,
             relnatts: 1,
             relfrozenxid: TransactionId(3),
             relminmxid,

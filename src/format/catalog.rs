@@ -1,6 +1,6 @@
 //! Rows of the system catalogs that name databases, tablespaces, schemas and relations.
 //!
-//! Sources: `catalog/pg_class.h`, `pg_database.h`, `pg_namespace.h`, `pg_tablespace.h`, 9.0
+//! Sources: `catalog/pg_class.h`, `pg_attribute.h`, `pg_database.h`, `pg_namespace.h`, `pg_tablespace.h`, 9.0
 //! to 19. The columns read here are of fixed width and never null, so they lie where a C
 //! structure has them.
 //!
@@ -11,6 +11,7 @@
 //!              reltablespace relpages reltuples ... relkind:1 ... relfrozenxid relminmxid
 //! pg_database  datname:64 datdba encoding ... dattablespace
 //! pg_namespace nspname:64 nspowner        pg_tablespace spcname:64 spcowner
+//! pg_attribute attrelid attname:64 atttypid ... attlen:2 attnum:2 ... attbyval:1 ...
 //! ```
 
 use super::cursor::{Cursor, Malformed};
@@ -25,10 +26,14 @@ pub const DATABASE_RELATION_ID: Oid = 1262;
 pub const TABLESPACE_RELATION_ID: Oid = 1213;
 /// `RelationRelationId`: `pg_class`.
 pub const RELATION_RELATION_ID: Oid = 1259;
+/// `AttributeRelationId`: `pg_attribute`.
+pub const ATTRIBUTE_RELATION_ID: Oid = 1249;
 /// `NamespaceRelationId`.
 pub const NAMESPACE_RELATION_ID: Oid = 2615;
 /// `IndexRelationId`: `pg_index`.
 pub const INDEX_RELATION_ID: Oid = 2610;
+/// `HEAP_TABLE_AM_OID`, 12 and later.
+pub const HEAP_TABLE_AM_OID: Oid = 2;
 /// `PG_TOAST_NAMESPACE`.
 pub const PG_TOAST_NAMESPACE: Oid = 99;
 
@@ -48,6 +53,8 @@ pub struct PgClass {
     pub relname: String,
     /// `relnamespace`.
     pub relnamespace: Oid,
+    /// `relam`; up to 11 that of indexes alone.
+    pub relam: Oid,
     /// `relfilenode`; 0 when the relation map knows, or there is no file.
     pub relfilenode: RelFileNumber,
     /// `reltablespace`; 0 for the database's own.
@@ -93,6 +100,31 @@ pub struct PgDatabase {
     pub datminmxid: Option<MultiXactId>,
     /// `dattablespace`.
     pub dattablespace: Oid,
+}
+
+/// A row of `pg_attribute`, as far as it tells how columns lie in a tuple.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PgAttribute {
+    /// `attrelid`.
+    pub attrelid: Oid,
+    /// `attname`; bytes that are not UTF-8 are replaced.
+    pub attname: Box<str>,
+    /// `atttypid`; 0 in a dropped column.
+    pub atttypid: Oid,
+    /// `attlen`: bytes, -1 for a varlena, -2 for a C string.
+    pub attlen: i16,
+    /// `attnum`: columns from 1, system columns below 0.
+    pub attnum: i16,
+    /// `attbyval`.
+    pub attbyval: bool,
+    /// `attalign`: `c`, `s`, `i` or `d`.
+    pub attalign: u8,
+    /// `attstorage`: `p`, `e`, `m` or `x`.
+    pub attstorage: u8,
+    /// `attcompression`, 14 and later: `p`, `l`, or 0 for the default.
+    pub attcompression: u8,
+    /// `attisdropped`.
+    pub attisdropped: bool,
 }
 
 /// A row of `pg_namespace` or `pg_tablespace`.
@@ -165,7 +197,7 @@ impl PgClass {
         let _reltype = c.u32()?;
         let _reloftype = c.u32()?;
         let _relowner = c.u32()?;
-        let _relam = c.u32()?;
+        let relam = c.u32()?;
         let relfilenode = c.u32()?;
         let reltablespace = c.u32()?;
         let relpages = c.i32()?;
@@ -225,6 +257,7 @@ impl PgClass {
             oid,
             relname,
             relnamespace,
+            relam,
             relfilenode,
             reltablespace,
             relpages,
@@ -310,6 +343,74 @@ impl PgDatabase {
             datfrozenxid,
             datminmxid,
             dattablespace,
+        })
+    }
+}
+
+impl PgAttribute {
+    /// Reads a tuple of `pg_attribute`, whose rows have no object identifier.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no relation.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let since = |major| layout.since(major);
+        let hoff = usize::from(header.t_hoff);
+        let mut c = Cursor::new("pg_attribute row", tuple.get(hoff..).unwrap_or_default());
+        let attrelid = c.u32()?;
+        if attrelid == 0 {
+            return Err(c.malformed("has no relation"));
+        }
+        let attname = name(&mut c)?.into_boxed_str();
+        let atttypid = c.u32()?;
+        if !since(Major::V16) {
+            let _attstattarget = c.i32()?;
+        }
+        let attlen = c.u16()?.cast_signed();
+        let attnum = c.u16()?.cast_signed();
+        if !since(Major::V16) {
+            let _attndims = c.i32()?;
+        }
+        if !since(Major::V18) {
+            let _attcacheoff = c.i32()?;
+        }
+        let _atttypmod = c.i32()?;
+        if since(Major::V16) {
+            let _attndims = c.u16()?;
+        }
+        let attbyval = c.bool()?;
+        let (attalign, attstorage, attcompression) = if since(Major::V14) {
+            (c.u8()?, c.u8()?, c.u8()?)
+        } else {
+            let attstorage = c.u8()?;
+            (c.u8()?, attstorage, 0)
+        };
+        let _attnotnull = c.bool()?;
+        let _atthasdef = c.bool()?;
+        if since(Major::V11) {
+            let _atthasmissing = c.bool()?;
+        }
+        if since(Major::V10) {
+            let _attidentity = c.u8()?;
+        }
+        if since(Major::V12) {
+            let _attgenerated = c.u8()?;
+        }
+        let attisdropped = c.bool()?;
+        Ok(Self {
+            attrelid,
+            attname,
+            atttypid,
+            attlen,
+            attnum,
+            attbyval,
+            attalign,
+            attstorage,
+            attcompression,
+            attisdropped,
         })
     }
 }
@@ -449,6 +550,7 @@ mod tests {
             let header = HeapTupleHeader::parse(&bytes).unwrap();
             let _ = PgClass::parse(&layout, &header, &bytes);
             let _ = PgDatabase::parse(&layout, &header, &bytes);
+            let _ = PgAttribute::parse(&layout, &header, &bytes);
             let _ = PgNamed::parse(&layout, &header, &bytes);
         }
     }

@@ -83,6 +83,53 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Whether `source` inflates to `rawsize` bytes; as [`decompress`] decides, without the bytes.
+///
+/// # Errors
+/// The same as those of [`decompress`].
+pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
+    let mut sp = 0_usize;
+    let mut dp = 0_usize;
+    while sp < source.len() && dp < rawsize {
+        let mut control = source.get(sp).copied().unwrap_or(0);
+        sp = sp.saturating_add(1);
+        for _ in 0..8 {
+            if sp >= source.len() || dp >= rawsize {
+                break;
+            }
+            if control & 1 == 0 {
+                sp = sp.saturating_add(1);
+                dp = dp.saturating_add(1);
+            } else {
+                let next = sp.saturating_add(1);
+                let (Some(first), Some(second)) = (source.get(sp), source.get(next)) else {
+                    return Err(malformed(source.len(), "ends too early"));
+                };
+                sp = sp.saturating_add(2);
+                let mut len = usize::from(first & 0x0F).saturating_add(3);
+                let off = usize::from(first & 0xF0) << 4 | usize::from(*second);
+                if len == 18 {
+                    let more = source.get(sp).ok_or(malformed(sp, "ends too early"))?;
+                    sp = sp.saturating_add(1);
+                    len = len.saturating_add(usize::from(*more));
+                }
+                if off == 0 || off > dp {
+                    return Err(malformed(sp, "refers to bytes before its start"));
+                }
+                dp = dp.saturating_add(len).min(rawsize);
+            }
+            control >>= 1;
+        }
+    }
+    if dp != rawsize {
+        return Err(malformed(sp, "inflates to less than it should"));
+    }
+    if sp != source.len() {
+        return Err(malformed(sp, "has bytes left over"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +167,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes(source: Vec<u8>, len in 0..9000_usize) {
-            let _ = decompress(&source, &mut vec![0; len]);
+            let inflated = decompress(&source, &mut vec![0; len]);
+            assert_eq!(validate(&source, len).is_ok(), inflated.is_ok());
         }
     }
 }

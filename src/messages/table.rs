@@ -2851,6 +2851,8 @@ pub static MESSAGES: &[Message] = &[
             "page-header-invalid",
             "page-checksum-mismatch",
             "tuple-header-invalid",
+            "tuple-data-invalid",
+            "toast-chunk-invalid",
             "clog-segment-zeroed",
             "relation-segment-short",
         ],
@@ -2872,6 +2874,7 @@ pub static MESSAGES: &[Message] = &[
         meaning: "A compressed value does not unpack: bytes of the row or of its TOAST chunks \
             were overwritten.",
         checks: &[
+            "compressed-data-invalid",
             "page-checksum-mismatch",
             "page-header-invalid",
             "tuple-header-invalid",

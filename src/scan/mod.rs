@@ -6,7 +6,7 @@
 pub mod first_page;
 pub mod forks;
 pub mod page;
-mod rows;
+pub mod rows;
 pub mod tally;
 mod visibility;
 
@@ -15,6 +15,7 @@ use crate::cluster::catalog::{Catalog, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::page::{PageHeader, is_zeroed};
+use crate::format::tuple::TupleDesc;
 use crate::format::types::{
     BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, TransactionId,
     XLogRecPtr,
@@ -164,6 +165,19 @@ impl ScanContext<'_> {
         known.then(|| self.names.promise(fork.locator)).flatten()
     }
 
+    /// How the tuples of a table are laid out; nothing while replay is unknown, and for forks
+    /// that the next start empties.
+    fn tuple_desc(&self, fork: &ForkFiles) -> Option<&TupleDesc> {
+        let reset = fork.unlogged && !matches!(self.replay, Replay::None);
+        let known = !matches!(self.replay, Replay::Unknown)
+            && fork.fork == ForkNumber::Main
+            && !fork.temporary
+            && !reset;
+        known
+            .then(|| self.names.tuple_desc(fork.locator, self.wal_end))
+            .flatten()
+    }
+
     /// What the next start makes of a damaged block.
     #[must_use]
     pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
@@ -234,6 +248,7 @@ fn scan_chunk(
     tally.fork = number;
     tally.chunk = ForkTally::default();
     let promise = context.promise(fork);
+    let tuple_desc = context.tuple_desc(fork);
     let first = u64::from(segment) * u64::from(context.layout.relseg_size)
         + chunk.file_offset / blcksz as u64;
     for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
@@ -241,45 +256,46 @@ fn scan_chunk(
         let Ok(blkno) = BlockNumber::try_from(blkno) else {
             break;
         };
-        scan_page(context, fork, promise, segment, blkno, page, tally);
+        tally.chunk.blocks += 1;
+        let Ok(header) = PageHeader::parse(page) else {
+            continue;
+        };
+        let view = PageView {
+            context,
+            fork,
+            segment,
+            blkno,
+            page,
+            header,
+            promise,
+            tuple_desc,
+        };
+        scan_page(&view, tally);
     }
     let counts = std::mem::take(&mut tally.chunk);
     tally.forks.entry(number).or_default().merge(counts);
 }
 
-fn scan_page(
-    context: &ScanContext<'_>,
-    fork: &ForkFiles,
-    promise: Option<Promise>,
-    segment: u32,
-    blkno: BlockNumber,
-    page: &[u8],
-    tally: &mut Tally,
-) {
-    tally.chunk.blocks += 1;
-    let Ok(header) = PageHeader::parse(page) else {
-        return;
-    };
-    let view = PageView {
+fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
+    let PageView {
         context,
         fork,
-        segment,
         blkno,
         page,
         header,
-        promise,
-    };
+        ..
+    } = *view;
     if header.is_new() && is_zeroed(page) {
         tally.chunk.zero.insert(blkno);
         return;
     }
     tally.chunk.last_nonzero = Some(blkno);
     let checksum_fits =
-        !context.checksums || header.is_new() || checks::page_checksum_mismatch::run(&view, tally);
+        !context.checksums || header.is_new() || checks::page_checksum_mismatch::run(view, tally);
     if context.only_checksums {
         return;
     }
-    let accepted = checks::page_header_invalid::run(&view, tally);
+    let accepted = checks::page_header_invalid::run(view, tally);
     if !(checksum_fits && accepted) {
         // The server gives nothing of this page out, so nothing more is said about it.
         if view.recovery() != Recovery::Heals {
@@ -287,21 +303,21 @@ fn scan_page(
         }
         return;
     }
-    checks::page_header_irregular::run(&view, tally);
-    checks::page_lsn_beyond_wal::run(&view, tally);
+    checks::page_header_irregular::run(view, tally);
+    checks::page_lsn_beyond_wal::run(view, tally);
     if fork.fork == ForkNumber::Vm {
-        visibility::map(&view, tally);
+        visibility::map(view, tally);
     }
     if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
         return;
     }
     if u32::from(header.pd_special) != context.layout.blcksz {
-        checks::page_special_invalid::run(&view, tally);
+        checks::page_special_invalid::run(view, tally);
         return;
     }
     let mut tuples = std::mem::take(&mut tally.tuples);
     if let Ok(heap) = tuples.read(page) {
-        let heap_view = HeapView { view, heap };
+        let heap_view = HeapView { view: *view, heap };
         checks::page_lsn_beyond_wal::rows(&heap_view, tally);
         checks::line_pointer_invalid::run(&heap_view, tally);
         checks::tuple_header_invalid::run(&heap_view, tally);
@@ -310,7 +326,9 @@ fn scan_page(
         checks::xmax_out_of_range::run(&heap_view, tally);
         checks::multixact_out_of_range::run(&heap_view, tally);
         checks::tuple_not_frozen::run(&heap_view, tally);
-        visibility::heap(&heap_view, rows::count(&heap_view, tally), tally);
+        let all_rows = rows::count(&heap_view, tally);
+        visibility::heap(&heap_view, all_rows, tally);
+        checks::tuple_data_invalid::run(&heap_view, tally);
     }
     tally.tuples = tuples;
 }

@@ -8,6 +8,7 @@ use crate::cluster::catalog::Promise;
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
 use crate::format::page::PageHeader;
+use crate::format::tuple::TupleDesc;
 use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId};
 
 /// One page of a relation, and where it lies.
@@ -27,6 +28,8 @@ pub struct PageView<'a> {
     pub header: PageHeader,
     /// What the catalogs say of its relation, when that is a table they know.
     pub promise: Option<Promise>,
+    /// How its tuples are laid out, when the catalogs tell.
+    pub tuple_desc: Option<&'a TupleDesc>,
 }
 
 impl PageView<'_> {

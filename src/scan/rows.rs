@@ -18,39 +18,44 @@ enum Answer {
     Unknown,
 }
 
+/// What is known of a tuple once replay is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TupleState {
+    /// Its inserter did not commit, or that cannot be told.
+    NotInserted,
+    /// A query returns it.
+    Row,
+    /// Inserted, and deleted since.
+    Deleted,
+    /// Inserted; whether it was deleted since cannot be told.
+    Undecided,
+}
+
 /// Counts tuples, rows and undecidable tuples of a page. Tells whether all of the tuples are
-/// rows; `None` when that cannot be decided.
-pub fn count(view: &HeapView<'_, '_>, tally: &mut Tally) -> Option<bool> {
+/// rows; `None` when that cannot be decided. Leaves the state of each in `tally.states`.
+pub(super) fn count(view: &HeapView<'_, '_>, tally: &mut Tally) -> Option<bool> {
     let tuples = view.heap.tuples.len() as u64;
     tally.chunk.tuples += tuples;
+    tally.states.clear();
     let xacts = view.view.context.xacts?;
     let (mut rows, mut unreadable) = (0, 0);
     for tuple in view.heap.tuples {
-        match is_row(view, xacts, tuple, tally) {
-            Answer::Yes => rows += 1,
-            Answer::No => {}
-            Answer::Unknown => unreadable += 1,
-        }
+        let inserted = inserted(view, xacts, tuple, tally);
+        let state = match inserted {
+            Answer::Yes => match deleted(view, xacts, tuple, tally) {
+                Answer::Yes => TupleState::Deleted,
+                Answer::No => TupleState::Row,
+                Answer::Unknown => TupleState::Undecided,
+            },
+            Answer::No | Answer::Unknown => TupleState::NotInserted,
+        };
+        rows += u64::from(state == TupleState::Row);
+        unreadable += u64::from(inserted == Answer::Unknown || state == TupleState::Undecided);
+        tally.states.push(state);
     }
     tally.chunk.rows += rows;
     tally.chunk.unreadable_tuples += unreadable;
     (unreadable == 0).then_some(rows == tuples)
-}
-
-fn is_row(
-    view: &HeapView<'_, '_>,
-    xacts: &XactLog<'_>,
-    tuple: &HeapTuple,
-    tally: &mut Tally,
-) -> Answer {
-    match inserted(view, xacts, tuple, tally) {
-        Answer::Yes => match deleted(view, xacts, tuple, tally) {
-            Answer::Yes => Answer::No,
-            Answer::No => Answer::Yes,
-            Answer::Unknown => Answer::Unknown,
-        },
-        other => other,
-    }
 }
 
 fn inserted(

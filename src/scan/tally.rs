@@ -1,5 +1,6 @@
 //! What one thread has seen; small, and merged in the end.
 
+use super::rows::TupleState;
 use crate::cluster::xact::XactCache;
 use crate::finding::{Finding, Findings};
 use crate::format::chain::UpdateChains;
@@ -104,6 +105,8 @@ pub struct Tally {
     pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
     /// Room for the tuples of a page.
     pub tuples: HeapTuples,
+    /// What is known of them, in the same order; nothing without a commit log.
+    pub states: Vec<TupleState>,
     /// Room for the update chains of a page.
     pub chains: UpdateChains,
     /// What was looked up lately.
@@ -121,6 +124,7 @@ impl Tally {
             fork: 0,
             lacks: BTreeMap::new(),
             tuples: HeapTuples::new(layout),
+            states: Vec::new(),
             chains: UpdateChains::default(),
             xacts: XactCache::default(),
         }

@@ -1,0 +1,169 @@
+//! Values in a tuple do not fit it.
+
+use super::{compressed_data_invalid, toast_chunk_invalid};
+use crate::finding::{Finding, Severity};
+use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
+use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::version::Layout;
+use crate::scan::page::HeapView;
+use crate::scan::rows::TupleState;
+use crate::scan::tally::Tally;
+
+check! {
+    /// ## What it means
+    /// The columns of a row lie one behind the other, and those of variable length tell their
+    /// own length. Here a column would end behind the end of its row, or the last one well
+    /// before it, or a value that is stored out of line (TOAST) has a pointer that cannot be.
+    /// The server does not notice as such: a query that reads the column may return garbage,
+    /// fail with `invalid memory alloc request size ...`, `missing chunk number 0 for toast
+    /// value ...` or an odd error of a data type, or crash the session, upon which the server
+    /// restarts all sessions. Columns before it are sound.
+    ///
+    /// ## How it is decided
+    /// What `verify_heapam.c: check_tuple_attribute` of the amcheck extension tests, for every
+    /// version and without a server: each row whose inserting transaction committed is taken
+    /// apart by `pg_attribute` as replay leaves it. Beyond that, the last column must end where
+    /// the row does, and a TOAST pointer must have a sensible size and lead to the TOAST table.
+    /// Rows of aborted transactions may follow another table definition and are passed over;
+    /// so are rows with an invalid header (`tuple-header-invalid`), pages that replay changes
+    /// or that come from behind the end of WAL, and tables whose columns the catalogs do not
+    /// tell beyond doubt.
+    ///
+    /// ## What else may cause it
+    /// A flipped bit in memory or on disk; a page of which a part is older or foreign; a
+    /// relation file of another table or another server, when many rows have it; catalogs of
+    /// another time than the table, after copying files by hand.
+    ///
+    /// ## What to do
+    /// Copy the directory as it is before anything else. If nearly every row of the table has
+    /// it, look first whether file and catalog belong together.
+    ///
+    /// Take the page from a backup or standby, or the row from a dump. Without them, dump the
+    /// table in a copy without the row (`WHERE ctid <> '(N,M)'`), then the columns before the
+    /// broken one. `pg_surgery` (14 and later, `heap_force_kill`) removes the row for good:
+    /// only at the very end, on the copy.
+    "tuple-data-invalid" Damage Heap: "values in a tuple do not fit it"
+}
+
+/// Takes apart each tuple whose inserter committed (`verify_heapam.c: check_tuple`).
+#[inline]
+pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
+    let page = &view.view;
+    let Some(desc) = page.tuple_desc else {
+        return;
+    };
+    if page.is_replayed() || page.is_ahead() {
+        return;
+    }
+    let layout = &page.context.layout;
+    let is_toast = page.promise.is_some_and(|promise| promise.is_toast);
+    let states = std::mem::take(&mut tally.states);
+    let findings = &mut tally.findings;
+    for (tuple, state) in view.heap.tuples.iter().zip(&states) {
+        if *state == TupleState::NotInserted || !is_header_sound(tuple, desc, layout) {
+            continue;
+        }
+        let bytes = view.heap.bytes(tuple);
+        let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
+            // As a chunk it is not sound at all.
+            _ if is_toast => {}
+            Stored::Compressed(varlena) => {
+                let dropped = desc.attribute(attnum).is_none_or(|a| a.attisdropped);
+                if !dropped && let Some(fault) = compressed_data_invalid::fault(varlena, layout) {
+                    let column = column(desc, attnum);
+                    findings.push(compressed_data_invalid::finding(view, tuple, &column, fault));
+                }
+            }
+            Stored::External(pointer) => pointer_faults(view, tuple, pointer, |message| {
+                findings.push(found(view, tuple, desc, attnum, &message));
+            }),
+        });
+        match walked {
+            // No server looks at this.
+            Err((attnum, fault @ AttributeFault::TupleGoesOn { .. })) => {
+                let finding = found(view, tuple, desc, attnum, &fault.to_string());
+                findings.push(finding.severity(Severity::Abnormal));
+            }
+            Err((attnum, fault)) => {
+                findings.push(found(view, tuple, desc, attnum, &fault.to_string()));
+            }
+            Ok(()) if is_toast => toast_chunk_invalid::run(view, tuple, findings),
+            Ok(()) => {}
+        }
+    }
+    tally.states = states;
+}
+
+/// Whether the header tells where the data begin, and of no more attributes than there are.
+#[inline]
+fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc, layout: &Layout) -> bool {
+    let header = &tuple.header;
+    let mut sound = usize::from(header.natts()) <= desc.attributes().len();
+    header.faults(tuple.lp.lp_len(), layout, |_| sound = false);
+    sound
+}
+
+/// What is wrong with the pointer to a value that is stored out of line.
+fn pointer_faults(
+    view: &HeapView<'_, '_>,
+    tuple: &HeapTuple,
+    pointer: ToastPointer,
+    mut fault: impl FnMut(String),
+) {
+    let page = &view.view;
+    let layout = &page.context.layout;
+    let (value, rawsize) = (pointer.va_valueid, pointer.va_rawsize);
+    let extsize = pointer.extsize(layout);
+    if rawsize > VARLENA_SIZE_LIMIT {
+        fault(format!("toast value {value} rawsize {rawsize} exceeds limit {VARLENA_SIZE_LIMIT}"));
+    } else if extsize == 0 || extsize > rawsize.saturating_sub(VARHDRSZ) {
+        fault(format!(
+            "toast value {value} has {extsize} bytes stored, of {} in all",
+            rawsize.saturating_sub(VARHDRSZ)
+        ));
+    }
+    let method = pointer.va_extinfo.method(layout);
+    if pointer.is_compressed(layout) && method > 1 {
+        fault(format!("toast value {value} has invalid compression method id {method}"));
+    }
+    if !tuple.header.has(HEAP_HASEXTERNAL) {
+        fault(format!(
+            "toast value {value} is external but tuple header flag HEAP_HASEXTERNAL not set"
+        ));
+    }
+    let names = page.context.names;
+    let Some(relation) = names.relation(page.fork.locator) else {
+        return;
+    };
+    let toast = relation.class.reltoastrelid;
+    if toast == 0 {
+        fault(format!("toast value {value} is external but relation has no toast relation"));
+    } else if pointer.va_toastrelid != toast {
+        // The server follows the pointer, so any TOAST table of the database will do.
+        let has = |oid| names.relations.contains_key(&(relation.database, oid));
+        if has(toast) && !has(pointer.va_toastrelid) {
+            let other = pointer.va_toastrelid;
+            fault(format!(
+                "toast value {value} is in toast relation {other}, expected {toast}"
+            ));
+        }
+    }
+}
+
+/// The column as the operator knows it.
+fn column(desc: &TupleDesc, attnum: u16) -> String {
+    format!("column {attnum} ({})", desc.name(attnum).unwrap_or("?"))
+}
+
+#[cold]
+fn found(
+    view: &HeapView<'_, '_>,
+    tuple: &HeapTuple,
+    desc: &TupleDesc,
+    attnum: u16,
+    what: &str,
+) -> Finding {
+    let message = format!("{}: {what}", column(desc, attnum));
+    let at = tuple.lp.lp_off();
+    view.view.tuple_finding(&CHECK, tuple.offnum, at, message)
+}

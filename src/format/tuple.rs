@@ -1,0 +1,614 @@
+//! The attributes of a heap tuple: where each begins and ends, and what cannot be.
+//!
+//! Sources: `access/tupmacs.h`, `common/heaptuple.c: heap_deform_tuple`, `postgres.h`
+//! (`varatt.h` from 16 on), `amcheck/verify_heapam.c: check_tuple_attribute`.
+//!
+//! ```text
+//! varlena, lowest bits of its first byte (little-endian):
+//!   xxxxxx00  4 bytes of header, aligned; length incl. header in the upper 30 bits
+//!   xxxxxx10  the same, compressed; 4 bytes follow: raw size (14 on: 30 bits, 2 bits method)
+//!   xxxxxxx1  1 byte of header, not aligned; length incl. header in the upper 7 bits
+//!   00000001  stored out of line; next byte 18, then
+//!             va_rawsize:4 va_extinfo:4 va_valueid:4 va_toastrelid:4
+//! ```
+//!
+//! A zero byte where a varlena may begin is padding, so headers of 1 byte are never zero.
+
+use super::catalog::PgAttribute;
+use super::heap::{HEAP_HASNULL, HEAP_TUPLE_HEADER_SIZE, HeapTupleHeader};
+use super::page::u32_at;
+use super::types::Oid;
+use super::version::{Layout, Major};
+use std::fmt;
+
+/// `VARTAG_ONDISK`; up to 9.2 the length of the pointer, which is the same number.
+const VARTAG_ONDISK: u8 = 18;
+/// `TOAST_POINTER_SIZE`: header, tag and pointer.
+const TOAST_POINTER_SIZE: usize = 18;
+/// `VARLENA_SIZE_LIMIT`: no value is longer.
+pub const VARLENA_SIZE_LIMIT: u32 = 0x3FFF_FFFF;
+/// `VARHDRSZ`.
+pub const VARHDRSZ: u32 = 4;
+/// Bytes before the data of a value compressed in its place.
+pub const COMPRESSED_HEADER_SIZE: usize = 8;
+
+/// How one attribute lies in a tuple.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Attribute {
+    /// `attlen`: bytes, -1 for a varlena, -2 for a C string.
+    pub attlen: i16,
+    /// `attalign` in bytes.
+    pub align: u8,
+    /// `attisdropped`: the server passes over its values.
+    pub attisdropped: bool,
+}
+
+/// How the tuples of a table are laid out (`TupleDesc`). Tuples from before columns were
+/// added have fewer attributes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct TupleDesc {
+    attributes: Box<[Attribute]>,
+    /// Where the first attributes end, as long as all are of fixed length: of none, of one,
+    /// of two, ... Bytes from `t_hoff` in a tuple without nulls.
+    fixed_ends: Box<[u32]>,
+    /// The names, each with a zero byte behind it.
+    names: Box<str>,
+}
+
+impl TupleDesc {
+    /// From the rows of `pg_attribute` of one table, in the order of `attnum`; `None` when they
+    /// are not all there, or say what cannot be.
+    #[must_use]
+    pub fn new<'a>(rows: impl Iterator<Item = &'a PgAttribute>) -> Option<Self> {
+        let mut attributes = Vec::new();
+        let mut names = String::new();
+        for (row, attnum) in rows.zip(1_i16..) {
+            let align = match row.attalign {
+                b'c' => 1,
+                b's' => 2,
+                b'i' => 4,
+                b'd' => 8,
+                _ => return None,
+            };
+            if row.attnum != attnum || row.attlen == 0 || row.attlen < -2 {
+                return None;
+            }
+            names.push_str(&row.attname);
+            names.push('\0');
+            attributes.push(Attribute {
+                attlen: row.attlen,
+                align,
+                attisdropped: row.attisdropped,
+            });
+        }
+        let mut fixed_ends = vec![0];
+        let mut end = 0_usize;
+        for attribute in &attributes {
+            let Ok(len) = usize::try_from(attribute.attlen) else {
+                break;
+            };
+            end = attribute.aligned(end).saturating_add(len);
+            fixed_ends.push(u32::try_from(end).ok()?);
+        }
+        Some(Self {
+            attributes: attributes.into(),
+            fixed_ends: fixed_ends.into(),
+            names: names.into(),
+        })
+    }
+
+    /// Its attributes in the order of `attnum`, dropped ones among them.
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// One of them, counted from 1.
+    #[must_use]
+    pub fn attribute(&self, attnum: u16) -> Option<&Attribute> {
+        self.attributes.get(usize::from(attnum).checked_sub(1)?)
+    }
+
+    /// `attname` of an attribute, counted from 1.
+    #[must_use]
+    pub fn name(&self, attnum: u16) -> Option<&str> {
+        let before = usize::from(attnum).checked_sub(1)?;
+        self.names.split_terminator('\0').nth(before)
+    }
+
+    /// Walks over the attributes of a tuple as `heap_deform_tuple` does, and hands out the
+    /// values that are compressed or stored out of line, each with its number from 1. The
+    /// header must be sound, and have no more attributes than the table.
+    ///
+    /// # Errors
+    /// Where the walk cannot go on: the attribute's number, and why.
+    #[inline]
+    pub fn walk<'t>(
+        &self,
+        header: &HeapTupleHeader,
+        tuple: &'t [u8],
+        mut met: impl FnMut(u16, Stored<'t>),
+    ) -> Result<(), (u16, AttributeFault)> {
+        let hoff = usize::from(header.t_hoff);
+        let Some(data) = tuple.get(hoff..) else {
+            return Ok(());
+        };
+        let natts = usize::from(header.natts()).min(self.attributes.len());
+        let nulls = if header.has(HEAP_HASNULL) {
+            let bitmap = tuple.get(usize::from(HEAP_TUPLE_HEADER_SIZE)..hoff);
+            Some(bitmap.unwrap_or_default())
+        } else {
+            None
+        };
+        let mut first = 0;
+        let mut off = 0;
+        // Without nulls the attributes of fixed length before the first other one always end
+        // in the same place.
+        if nulls.is_none() {
+            let fixed = natts.min(self.fixed_ends.len().saturating_sub(1));
+            let end = self.fixed_ends.get(fixed).copied().unwrap_or(0);
+            if let Ok(end) = usize::try_from(end)
+                && end <= data.len()
+            {
+                (first, off) = (fixed, end);
+            }
+        }
+        for (at, attribute) in self.attributes.iter().enumerate().take(natts).skip(first) {
+            if let Some(nulls) = nulls
+                && is_null(nulls, at)
+            {
+                continue;
+            }
+            match attribute.end(data, off, at, &mut met) {
+                Ok(end) => off = end,
+                Err(fault) => {
+                    return Err((
+                        attnum(at),
+                        fault.within(attribute.attlen, hoff, tuple.len()),
+                    ));
+                }
+            }
+        }
+        // Up to 9.0 CLUSTER and VACUUM FULL rounded the length up (rewriteheap.c:
+        // raw_heap_insert), and pg_upgrade brings such tuples along.
+        let (end, len) = (hoff.saturating_add(off), tuple.len());
+        if end.saturating_add(7) & !7 >= len {
+            return Ok(());
+        }
+        let last = attnum(natts.saturating_sub(1));
+        Err((last, AttributeFault::TupleGoesOn { end, len }))
+    }
+}
+
+/// `attnum` of an attribute counted from 0.
+fn attnum(at: usize) -> u16 {
+    u16::try_from(at.saturating_add(1)).unwrap_or(u16::MAX)
+}
+
+/// `att_isnull`: a bit that is not set is a null.
+#[inline]
+fn is_null(nulls: &[u8], at: usize) -> bool {
+    let byte = nulls.get(at >> 3).copied().unwrap_or(0);
+    byte >> (at & 7) & 1 == 0
+}
+
+impl Attribute {
+    /// `att_align_nominal`.
+    #[inline]
+    fn aligned(&self, off: usize) -> usize {
+        let mask = usize::from(self.align).saturating_sub(1);
+        off.saturating_add(mask) & !mask
+    }
+
+    /// Where a value ends that begins at `off`, or behind the padding there.
+    #[inline]
+    fn end<'t>(
+        &self,
+        data: &'t [u8],
+        off: usize,
+        at: usize,
+        met: &mut impl FnMut(u16, Stored<'t>),
+    ) -> Result<usize, ValueFault> {
+        let within = |end: usize| {
+            if end <= data.len() {
+                Ok(end)
+            } else {
+                Err(ValueFault::Ends(end))
+            }
+        };
+        if let Ok(len) = usize::try_from(self.attlen) {
+            return within(self.aligned(off).saturating_add(len));
+        }
+        if self.attlen == -2 {
+            // att_align_pointer aligns nothing but varlenas by what it sees.
+            let off = self.aligned(off);
+            let string = data.get(off..).ok_or(ValueFault::Starts(off))?;
+            let len = string.iter().position(|byte| *byte == 0);
+            let len = len.ok_or(ValueFault::Ends(data.len().saturating_add(1)))?;
+            return Ok(off.saturating_add(len).saturating_add(1));
+        }
+        let off = match data.get(off) {
+            Some(0) => self.aligned(off),
+            Some(_) => off,
+            None => return Err(ValueFault::Starts(off)),
+        };
+        let first = *data.get(off).ok_or(ValueFault::Starts(off))?;
+        if first == 1 {
+            let tag = data.get(off.saturating_add(1)).copied().unwrap_or(0);
+            if tag != VARTAG_ONDISK {
+                return Err(ValueFault::Tag(tag));
+            }
+            let end = within(off.saturating_add(TOAST_POINTER_SIZE))?;
+            if let Some(pointer) = data.get(off..end).and_then(ToastPointer::parse) {
+                met(attnum(at), Stored::External(pointer));
+            }
+            return Ok(end);
+        }
+        if first & 1 == 1 {
+            return within(off.saturating_add(usize::from(first >> 1)));
+        }
+        let word = u32_at(data, off).ok_or(ValueFault::Ends(off.saturating_add(4)))?;
+        let len = word >> 2;
+        let size = usize::try_from(len).unwrap_or(usize::MAX);
+        let compressed = first & 2 != 0;
+        if len < VARHDRSZ || compressed && size < COMPRESSED_HEADER_SIZE {
+            return Err(ValueFault::Length(len));
+        }
+        let end = within(off.saturating_add(size))?;
+        if compressed && let Some(value) = data.get(off..end) {
+            met(attnum(at), Stored::Compressed(value));
+        }
+        Ok(end)
+    }
+}
+
+/// A value that is not simply there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stored<'t> {
+    /// Compressed in its place: the whole varlena.
+    Compressed(&'t [u8]),
+    /// Stored out of line.
+    External(ToastPointer),
+}
+
+/// A value that is compressed in its place, or was before it went out of line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Compression {
+    /// Its size, and from 14 on the method in the upper bits.
+    info: u32,
+}
+
+impl Compression {
+    /// Of a varlena compressed in its place.
+    #[must_use]
+    pub fn of(varlena: &[u8]) -> Option<Self> {
+        u32_at(varlena, 4).map(|info| Self { info })
+    }
+
+    /// The size.
+    #[must_use]
+    pub fn size(self, layout: &Layout) -> u32 {
+        if layout.since(Major::V14) {
+            self.info & VARLENA_SIZE_LIMIT
+        } else {
+            self.info
+        }
+    }
+
+    /// The method: 0 pglz, 1 lz4 (14 and later).
+    #[must_use]
+    pub fn method(self, layout: &Layout) -> u32 {
+        if layout.since(Major::V14) {
+            self.info >> 30
+        } else {
+            0
+        }
+    }
+}
+
+/// `varatt_external`: where a value is that was stored out of line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ToastPointer {
+    /// `va_rawsize`: size of the value, header of 4 bytes included.
+    pub va_rawsize: u32,
+    /// `va_extinfo`: bytes stored; `va_extsize` up to 13.
+    pub va_extinfo: Compression,
+    /// `va_valueid`: `chunk_id` of its chunks.
+    pub va_valueid: Oid,
+    /// `va_toastrelid`: the TOAST table.
+    pub va_toastrelid: Oid,
+}
+
+impl ToastPointer {
+    fn parse(varlena: &[u8]) -> Option<Self> {
+        Some(Self {
+            va_rawsize: u32_at(varlena, 2)?,
+            va_extinfo: Compression {
+                info: u32_at(varlena, 6)?,
+            },
+            va_valueid: u32_at(varlena, 10)?,
+            va_toastrelid: u32_at(varlena, 14)?,
+        })
+    }
+
+    /// Bytes stored (`VARATT_EXTERNAL_GET_EXTSIZE`).
+    #[must_use]
+    pub fn extsize(&self, layout: &Layout) -> u32 {
+        self.va_extinfo.size(layout)
+    }
+
+    /// Whether they are compressed (`VARATT_EXTERNAL_IS_COMPRESSED`).
+    #[must_use]
+    pub fn is_compressed(&self, layout: &Layout) -> bool {
+        self.extsize(layout) < self.va_rawsize.saturating_sub(VARHDRSZ)
+    }
+}
+
+/// What is wrong with a value; offsets are those from `t_hoff`.
+enum ValueFault {
+    Starts(usize),
+    Ends(usize),
+    Tag(u8),
+    Length(u32),
+}
+
+impl ValueFault {
+    fn within(self, attlen: i16, hoff: usize, len: usize) -> AttributeFault {
+        match self {
+            Self::Starts(off) => AttributeFault::Starts {
+                attlen,
+                start: hoff.saturating_add(off),
+                len,
+            },
+            Self::Ends(off) => AttributeFault::Ends {
+                attlen,
+                end: hoff.saturating_add(off),
+                len,
+            },
+            Self::Tag(tag) => AttributeFault::Tag(tag),
+            Self::Length(length) => AttributeFault::Length(length),
+        }
+    }
+}
+
+/// Why the attributes of a tuple cannot be told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttributeFault {
+    /// The value would begin at the tuple's end or behind it.
+    Starts {
+        /// `attlen`.
+        attlen: i16,
+        /// Bytes from the tuple's start.
+        start: usize,
+        /// Length of the tuple.
+        len: usize,
+    },
+    /// It would end behind the tuple's end.
+    Ends {
+        /// `attlen`.
+        attlen: i16,
+        /// Bytes from the tuple's start.
+        end: usize,
+        /// Length of the tuple.
+        len: usize,
+    },
+    /// Stored out of line, but in a way that is for memory only, or unknown.
+    Tag(u8),
+    /// Shorter than its own header.
+    Length(u32),
+    /// The last attribute ends before the tuple does.
+    TupleGoesOn {
+        /// Bytes from the tuple's start.
+        end: usize,
+        /// Length of the tuple.
+        len: usize,
+    },
+}
+
+impl fmt::Display for AttributeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starts { attlen, start, len } => write!(
+                f,
+                "attribute with length {attlen} starts at offset {start} beyond total tuple \
+                 length {len}"
+            ),
+            Self::Ends { attlen, end, len } => write!(
+                f,
+                "attribute with length {attlen} ends at offset {end} beyond total tuple length \
+                 {len}"
+            ),
+            Self::Tag(tag) => write!(f, "toasted attribute has unexpected TOAST tag {tag}"),
+            Self::Length(len) => write!(f, "value of {len} bytes is shorter than its header"),
+            Self::TupleGoesOn { end, len } => write!(
+                f,
+                "last attribute ends at offset {end}, before total tuple length {len}"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Columns by `attlen` and `attalign`, named a, b, c ...
+    fn desc(columns: &[(i16, u8)]) -> TupleDesc {
+        let rows: Vec<PgAttribute> = columns
+            .iter()
+            .zip(1..)
+            .map(|(&(attlen, attalign), attnum)| PgAttribute {
+                attname: char::from(b'`' + attnum as u8).to_string().into(),
+                attlen,
+                attnum,
+                attalign,
+                ..PgAttribute::default()
+            })
+            .collect();
+        TupleDesc::new(rows.iter()).unwrap()
+    }
+
+    /// A tuple of so many attributes; `nulls` is the bitmap when there are any.
+    fn tuple(natts: u8, nulls: Option<u8>, data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 24];
+        bytes[18] = natts;
+        bytes[20] = u8::from(nulls.is_some());
+        bytes[22] = 24;
+        bytes[23] = nulls.unwrap_or(0);
+        bytes.extend(data);
+        bytes
+    }
+
+    fn walk(desc: &TupleDesc, tuple: &[u8]) -> (Result<(), (u16, AttributeFault)>, Vec<u16>) {
+        let header = HeapTupleHeader::parse(tuple).unwrap();
+        let mut met = Vec::new();
+        let walked = desc.walk(&header, tuple, |attnum, _| met.push(attnum));
+        (walked, met)
+    }
+
+    #[test]
+    fn attributes_are_walked_over() {
+        // int, text, bigint.
+        let desc = desc(&[(4, b'i'), (-1, b'i'), (8, b'd')]);
+        assert_eq!(desc.name(2), Some("b"));
+        assert_eq!((desc.name(0), desc.name(4)), (None, None));
+        let good = |tuple: &[u8]| assert_eq!(walk(&desc, tuple), (Ok(()), vec![]));
+        let mut data = vec![1, 0, 0, 0, 7, b'x', b'y'];
+        data.extend([0; 9]);
+        good(&tuple(3, None, &data));
+        // Fewer attributes than the table has now.
+        good(&tuple(1, None, &data[..4]));
+        good(&tuple(2, None, &data[..7]));
+        // A header of 4 bytes: 6 bytes in all.
+        let mut long = vec![1, 0, 0, 0, 24, 0, 0, 0, b'x', b'y', 0, 0, 0, 0, 0, 0];
+        long.extend([0; 8]);
+        good(&tuple(3, None, &long));
+        // A length rounded up.
+        good(&tuple(2, None, &[1, 0, 0, 0, 7, b'x', b'y', 0]));
+        // Nulls take no room; the last two are.
+        good(&tuple(3, Some(0b001), &data[..4]));
+        good(&tuple(3, Some(0b100), &[0; 8]));
+        good(&tuple(3, Some(0b000), &[]));
+    }
+
+    #[test]
+    fn broken_attributes() {
+        let desc = desc(&[(4, b'i'), (-1, b'i'), (-2, b'c'), (-1, b'd')]);
+        let why = |natts, data: &[u8]| {
+            let (walked, _) = walk(&desc, &tuple(natts, None, data));
+            let (attnum, fault) = walked.unwrap_err();
+            format!("{attnum}: {fault}")
+        };
+        assert_eq!(
+            why(1, &[0; 3]),
+            "1: attribute with length 4 ends at offset 28 beyond total tuple length 27"
+        );
+        assert_eq!(
+            why(2, &[0; 4]),
+            "2: attribute with length -1 starts at offset 28 beyond total tuple length 28"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 9, b'x', b'y']),
+            "2: attribute with length -1 ends at offset 32 beyond total tuple length 31"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 5, b'x', b'y', 0, 0]),
+            "2: last attribute ends at offset 30, before total tuple length 33"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 0, 0, 0, 0]),
+            "2: value of 0 bytes is shorter than its header"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 26, 0, 0, 0, 1, 2]),
+            "2: value of 6 bytes is shorter than its header"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 1, 2, 0, 0]),
+            "2: toasted attribute has unexpected TOAST tag 2"
+        );
+        assert_eq!(
+            why(2, &[0, 0, 0, 0, 1, 18, 0, 0]),
+            "2: attribute with length -1 ends at offset 46 beyond total tuple length 32"
+        );
+        assert_eq!(
+            why(3, &[0, 0, 0, 0, 3, b'x']),
+            "3: attribute with length -2 ends at offset 31 beyond total tuple length 30"
+        );
+    }
+
+    #[test]
+    fn values_stored_elsewhere_are_handed_out() {
+        let desc = desc(&[(-1, b'i'), (-1, b'i')]);
+        let mut data = vec![1, 18];
+        for word in [2004_u32, 0x4000_0190, 16_500, 16_400] {
+            data.extend(word.to_le_bytes());
+        }
+        // Two bytes of padding, then 12 bytes of which 4 are compressed.
+        data.extend([0, 0, 50, 0, 0, 0, 100, 0, 0, 0x80, 1, 2, 3, 4]);
+        let tuple = tuple(2, None, &data);
+        let header = HeapTupleHeader::parse(&tuple).unwrap();
+        let mut met = Vec::new();
+        desc.walk(&header, &tuple, |attnum, stored| met.push((attnum, stored)))
+            .unwrap();
+        let [
+            (1, Stored::External(pointer)),
+            (2, Stored::Compressed(varlena)),
+        ] = met[..]
+        else {
+            panic!("{met:?}");
+        };
+        let layout = |major| Layout::usual(super::super::Version::of(major).unwrap());
+        let (old, new) = (layout(Major::V13), layout(Major::V14));
+        assert_eq!((pointer.va_rawsize, pointer.va_valueid), (2004, 16_500));
+        assert_eq!(pointer.extsize(&new), 400);
+        assert_eq!(pointer.va_extinfo.method(&new), 1);
+        assert!(pointer.is_compressed(&new) && !pointer.is_compressed(&old));
+        let header = Compression::of(varlena).unwrap();
+        assert_eq!((header.size(&new), header.method(&new)), (100, 2));
+        assert_eq!((header.size(&old), header.method(&old)), (0x8000_0064, 0));
+    }
+
+    #[test]
+    fn catalogs_that_say_what_cannot_be() {
+        let row = |attnum, attlen, attalign| PgAttribute {
+            attname: "a".into(),
+            attnum,
+            attlen,
+            attalign,
+            ..PgAttribute::default()
+        };
+        let whole = |rows: &[PgAttribute]| TupleDesc::new(rows.iter()).is_some();
+        assert!(whole(&[]));
+        assert!(whole(&[row(1, 4, b'i'), row(2, -1, b'd')]));
+        assert!(!whole(&[row(2, 4, b'i')]));
+        assert!(!whole(&[row(1, 4, b'i'), row(3, 4, b'i')]));
+        assert!(!whole(&[row(1, 0, b'i')]));
+        assert!(!whole(&[row(1, -3, b'i')]));
+        assert!(!whole(&[row(1, 4, b'x')]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_walked_over(
+            columns in proptest::collection::vec(
+                (prop_oneof![Just(-1_i16), Just(-2), 1_i16..70], prop_oneof![Just(b'c'), Just(b's'), Just(b'i'), Just(b'd')]),
+                0..20,
+            ),
+            bytes in proptest::collection::vec(any::<u8>(), 23..300),
+        ) {
+            let desc = desc(&columns);
+            let header = HeapTupleHeader::parse(&bytes).unwrap();
+            let walked = desc.walk(&header, &bytes, |attnum, stored| {
+                assert!(desc.attribute(attnum).is_some());
+                if let Stored::Compressed(varlena) = stored {
+                    assert!(Compression::of(varlena).is_some());
+                }
+            });
+            if let Err((_, fault)) = walked {
+                let _ = fault.to_string();
+            }
+        }
+    }
+}
