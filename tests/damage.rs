@@ -1318,6 +1318,24 @@ static TUPLES: &[Row] = &[
         });
         vec![]
     }),
+    hit(
+        "tuple-data-invalid",
+        "zeros on a page that replay does not touch",
+        |d| {
+            d.tuple("docs", 0, 1, |t| t[24..].fill(0));
+            vec![d.tuple_found("tuple-data-invalid", "docs", 0, 1)]
+        },
+    )
+    .crash(),
+    near_miss(
+        "tuple-data-invalid",
+        "zeros on a page that replay makes anew",
+        |d| {
+            d.tuple("marker", 0, 1, |t| t[24..].fill(0));
+            vec![]
+        },
+    )
+    .crash(),
     hit("toast-chunk-invalid", "a chunk of no value", |d| {
         let toast = d.toast();
         d.tuple(&toast, 0, 1, |t| set_u32(t, 24, 0));

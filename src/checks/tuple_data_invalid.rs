@@ -4,7 +4,6 @@ use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
 use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
-use crate::format::version::Layout;
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
@@ -25,7 +24,7 @@ check! {
     /// apart by `pg_attribute` as replay leaves it. Beyond that, the last column must end where
     /// the row does, and a TOAST pointer must have a sensible size and lead to the TOAST table.
     /// Rows of aborted transactions may follow another table definition and are passed over;
-    /// so are rows with an invalid header (`tuple-header-invalid`), pages that replay changes
+    /// so are rows whose header does not tell where the data begin (`tuple-header-invalid`), pages that replay changes
     /// or that come from behind the end of WAL, and tables whose columns the catalogs do not
     /// tell beyond doubt.
     ///
@@ -60,7 +59,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
-        if *state == TupleState::NotInserted || !is_header_sound(tuple, desc, layout) {
+        if *state == TupleState::NotInserted || !is_header_sound(tuple, desc) {
             continue;
         }
         let bytes = view.heap.bytes(tuple);
@@ -96,11 +95,12 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
 
 /// Whether the header tells where the data begin, and of no more attributes than there are.
 #[inline]
-fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc, layout: &Layout) -> bool {
+fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc) -> bool {
     let header = &tuple.header;
-    let mut sound = usize::from(header.natts()) <= desc.attributes().len();
-    header.faults(tuple.lp.lp_len(), layout, |_| sound = false);
-    sound
+    let hoff = u16::from(header.t_hoff);
+    usize::from(header.natts()) <= desc.attributes().len()
+        && hoff == header.expected_hoff()
+        && hoff <= tuple.lp.lp_len()
 }
 
 /// What is wrong with the pointer to a value that is stored out of line.

@@ -419,6 +419,12 @@ impl Catalog {
             };
             self.relations.insert(key, relation);
         }
+        // Whose tuples lie in a file that two claim is open.
+        for oid in claims.iter().flat_map(|(_, older, newer)| [older, newer]) {
+            if let Some(relation) = self.relations.get_mut(&(database, *oid)) {
+                relation.tuple_desc = None;
+            }
+        }
         claims
     }
 }

@@ -159,6 +159,18 @@ impl TupleDesc {
             {
                 continue;
             }
+            // Nearly every value of variable length has a header of 1 byte.
+            if attribute.attlen == -1
+                && let Some(&first) = data.get(off)
+                && first & 1 == 1
+                && first != 1
+            {
+                let end = off.saturating_add(usize::from(first >> 1));
+                if end <= data.len() {
+                    off = end;
+                    continue;
+                }
+            }
             match attribute.end(data, off, at, &mut met) {
                 Ok(end) => off = end,
                 Err(fault) => {
