@@ -22,7 +22,7 @@ const NATTS: u16 = 3;
 pub fn max_chunk_size(layout: &Layout) -> u32 {
     // Four line pointers behind the page header; tuples begin at multiples of 8.
     let head = u32::from(PAGE_HEADER_SIZE).saturating_add(16);
-    let tuple = layout.blcksz.saturating_sub(head.next_multiple_of(8)) / 4 & !7;
+    let tuple = (layout.blcksz.saturating_sub(head.next_multiple_of(8)) / 4) & !7;
     // Tuple header, chunk_id, chunk_seq, and the length of chunk_data.
     tuple.saturating_sub(24 + 4 + 4 + VARHDRSZ)
 }
