@@ -287,7 +287,7 @@ pub fn damaged_tuples(server: Server) {
         report.findings()
     );
     let touched = |offnum: &usize| {
-        let successors = [6, 9].map(|n| usize::from(page.u16(old(n), T_CTID_POSID)));
+        let successors = [6, 7, 9].map(|n| usize::from(page.u16(old(n), T_CTID_POSID)));
         expected.contains(offnum)
             || successors.contains(offnum)
             || [19, 20, 25, 26].contains(offnum)
