@@ -357,45 +357,52 @@ impl Reachable {
 
 /// A data directory or a backup with archives, and that it is one; or WAL alone.
 fn open_with(path: &Path, archives: &[PathBuf]) -> Result<(Evidence, bool), String> {
-    let cannot_read = |error| format!("cannot read {error}");
-    let whole = || Evidence::open(path, archives, IoMode::Pread).map_err(cannot_read);
-    if is_data_directory(path) || is_other_file(path) {
-        return Ok((whole()?, true));
+    if is_whole(path) {
+        return Ok((open_whole(path, archives)?, true));
     }
     let mut places = vec![path.to_owned()];
     places.extend_from_slice(archives);
-    let evidence = Evidence::of_wal(&places, IoMode::Pread).map_err(cannot_read)?;
-    let is_wal = |entry: &FileEntry| {
-        let wal = matches!(entry.kind, FileKind::Wal(_) | FileKind::WalPartial(_));
-        wal && entry.archive == Some(0)
-    };
-    if evidence.files().iter().any(is_wal) {
+    let evidence = open_wal(&places)?;
+    let of_path = |entry: &FileEntry| is_wal(entry) && entry.archive == Some(0);
+    if evidence.files().iter().any(of_path) {
         return Ok((evidence, false));
     }
-    // A backup in tar format, perhaps; else the error says what there is.
-    Ok((whole()?, true))
+    Ok((open_whole(path, archives)?, true))
 }
 
 /// The WAL at some places, and whether a server works in one of them.
 fn open(paths: &[PathBuf]) -> Result<(Evidence, bool), String> {
-    let cannot_read = |error| format!("cannot read {error}");
     if let [path] = paths
-        && (is_data_directory(path) || is_other_file(path))
+        && is_whole(path)
     {
-        let evidence = Evidence::open(path, &[], IoMode::Pread).map_err(cannot_read)?;
-        return Ok((evidence, true));
+        return Ok((open_whole(path, &[])?, true));
     }
     let places: Vec<PathBuf> = paths.iter().map(|path| wal_place(path)).collect();
-    let evidence = Evidence::of_wal(&places, IoMode::Pread).map_err(cannot_read)?;
-    let is_wal = |kind: &FileKind| matches!(kind, FileKind::Wal(_) | FileKind::WalPartial(_));
+    let evidence = open_wal(&places)?;
     if let [path] = paths
-        && !evidence.files().iter().any(|entry| is_wal(&entry.kind))
+        && !evidence.files().iter().any(is_wal)
     {
-        // A backup in tar format, perhaps; else the error says what there is.
-        let evidence = Evidence::open(path, &[], IoMode::Pread).map_err(cannot_read)?;
-        return Ok((evidence, true));
+        return Ok((open_whole(path, &[])?, true));
     }
     Ok((evidence, places.iter().any(|place| is_wal_folder(place))))
+}
+
+/// A directory or tar of one; where there is no WAL a backup in tar format, perhaps, and else
+/// the error says what there is.
+fn open_whole(path: &Path, archives: &[PathBuf]) -> Result<Evidence, String> {
+    Evidence::open(path, archives, IoMode::Pread).map_err(|error| format!("cannot read {error}"))
+}
+
+fn open_wal(places: &[PathBuf]) -> Result<Evidence, String> {
+    Evidence::of_wal(places, IoMode::Pread).map_err(|error| format!("cannot read {error}"))
+}
+
+fn is_wal(entry: &FileEntry) -> bool {
+    matches!(entry.kind, FileKind::Wal(_) | FileKind::WalPartial(_))
+}
+
+fn is_whole(path: &Path) -> bool {
+    is_data_directory(path) || is_other_file(path)
 }
 
 fn is_data_directory(path: &Path) -> bool {

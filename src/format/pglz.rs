@@ -20,12 +20,23 @@ const fn malformed(at: usize, why: &'static str) -> Malformed {
     }
 }
 
-/// Inflates `source` into `dest`, which must come out full with nothing left of
-/// `source` (`pg_lzcompress.c: pglz_decompress` with `check_complete`).
-///
-/// # Errors
-/// When the stream refers to bytes before its start, or is too short or too long.
-pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
+/// What a stream puts out next.
+enum Item {
+    Literal(u8),
+    /// `len` bytes from `off` bytes back; both are above 0, and within the output.
+    Match {
+        off: usize,
+        len: usize,
+    },
+}
+
+/// Follows a stream that inflates to `rawsize` bytes, and hands out each item with its place in
+/// the output (`pg_lzcompress.c: pglz_decompress` with `check_complete`).
+fn follow(
+    source: &[u8],
+    rawsize: usize,
+    mut each: impl FnMut(usize, Item),
+) -> Result<(), Malformed> {
     let mut sp = 0_usize;
     let mut dp = 0_usize;
     let next = |sp: &mut usize| {
@@ -33,17 +44,14 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
         *sp = sp.saturating_add(1);
         byte.ok_or(malformed(*sp, "ends too early"))
     };
-    while sp < source.len() && dp < dest.len() {
+    while sp < source.len() && dp < rawsize {
         let mut control = next(&mut sp)?;
         for _ in 0..8 {
-            if sp >= source.len() || dp >= dest.len() {
+            if sp >= source.len() || dp >= rawsize {
                 break;
             }
             if control & 1 == 0 {
-                let byte = next(&mut sp)?;
-                if let Some(slot) = dest.get_mut(dp) {
-                    *slot = byte;
-                }
+                each(dp, Item::Literal(next(&mut sp)?));
                 dp = dp.saturating_add(1);
             } else {
                 let first = next(&mut sp)?;
@@ -53,70 +61,12 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
                 if len == 18 {
                     len = len.saturating_add(usize::from(next(&mut sp)?));
                 }
-                len = len.min(dest.len().saturating_sub(dp));
+                len = len.min(rawsize.saturating_sub(dp));
                 if off == 0 || off > dp {
                     return Err(malformed(sp, "refers to bytes before its start"));
                 }
-                // Source and destination overlap when the match is longer than its
-                // distance; whole runs of `off` bytes are then safe to copy.
-                while len > 0 {
-                    let run = len.min(off);
-                    let from = dp.saturating_sub(off);
-                    if from.saturating_add(run) > dest.len() || dp.saturating_add(run) > dest.len()
-                    {
-                        return Err(malformed(sp, "overruns its output"));
-                    }
-                    dest.copy_within(from..from.saturating_add(run), dp);
-                    dp = dp.saturating_add(run);
-                    len = len.saturating_sub(run);
-                }
-            }
-            control >>= 1;
-        }
-    }
-    if dp != dest.len() {
-        return Err(malformed(sp, "inflates to less than it should"));
-    }
-    if sp != source.len() {
-        return Err(malformed(sp, "has bytes left over"));
-    }
-    Ok(())
-}
-
-/// Whether `source` inflates to `rawsize` bytes; as [`decompress`] decides, without the bytes.
-///
-/// # Errors
-/// The same as those of [`decompress`].
-pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
-    let mut sp = 0_usize;
-    let mut dp = 0_usize;
-    while sp < source.len() && dp < rawsize {
-        let mut control = source.get(sp).copied().unwrap_or(0);
-        sp = sp.saturating_add(1);
-        for _ in 0..8 {
-            if sp >= source.len() || dp >= rawsize {
-                break;
-            }
-            if control & 1 == 0 {
-                sp = sp.saturating_add(1);
-                dp = dp.saturating_add(1);
-            } else {
-                let next = sp.saturating_add(1);
-                let (Some(first), Some(second)) = (source.get(sp), source.get(next)) else {
-                    return Err(malformed(source.len(), "ends too early"));
-                };
-                sp = sp.saturating_add(2);
-                let mut len = usize::from(first & 0x0F).saturating_add(3);
-                let off = usize::from(first & 0xF0) << 4 | usize::from(*second);
-                if len == 18 {
-                    let more = source.get(sp).ok_or(malformed(sp, "ends too early"))?;
-                    sp = sp.saturating_add(1);
-                    len = len.saturating_add(usize::from(*more));
-                }
-                if off == 0 || off > dp {
-                    return Err(malformed(sp, "refers to bytes before its start"));
-                }
-                dp = dp.saturating_add(len).min(rawsize);
+                each(dp, Item::Match { off, len });
+                dp = dp.saturating_add(len);
             }
             control >>= 1;
         }
@@ -128,6 +78,39 @@ pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
         return Err(malformed(sp, "has bytes left over"));
     }
     Ok(())
+}
+
+/// Inflates `source` into `dest`, which must come out full with nothing left of `source`.
+///
+/// # Errors
+/// When the stream refers to bytes before its start, or is too short or too long.
+pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
+    follow(source, dest.len(), |mut dp, item| match item {
+        Item::Literal(byte) => {
+            if let Some(slot) = dest.get_mut(dp) {
+                *slot = byte;
+            }
+        }
+        // Source and destination overlap when the match is longer than its distance; whole
+        // runs of `off` bytes are then safe to copy.
+        Item::Match { off, mut len } => {
+            while len > 0 {
+                let run = len.min(off);
+                let from = dp.saturating_sub(off);
+                dest.copy_within(from..from.saturating_add(run), dp);
+                dp = dp.saturating_add(run);
+                len = len.saturating_sub(run);
+            }
+        }
+    })
+}
+
+/// Whether `source` inflates to `rawsize` bytes; as [`decompress`] decides, without the bytes.
+///
+/// # Errors
+/// The same as those of [`decompress`].
+pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
+    follow(source, rawsize, |_, _| {})
 }
 
 #[cfg(test)]
@@ -168,7 +151,7 @@ mod tests {
         #[test]
         fn any_bytes(source: Vec<u8>, len in 0..9000_usize) {
             let inflated = decompress(&source, &mut vec![0; len]);
-            assert_eq!(validate(&source, len).is_ok(), inflated.is_ok());
+            assert_eq!(validate(&source, len), inflated);
         }
     }
 }

@@ -409,15 +409,7 @@ impl Cluster {
                 self.kill();
                 return false;
             }
-            if self
-                .postmaster
-                .as_mut()
-                .unwrap()
-                .try_wait()
-                .unwrap()
-                .is_some()
-            {
-                self.postmaster = None;
+            if self.has_ended() {
                 return false;
             }
             assert!(
@@ -427,6 +419,15 @@ impl Cluster {
             );
             sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Whether the server is gone.
+    fn has_ended(&mut self) -> bool {
+        let ended = self.postmaster.as_mut().unwrap().try_wait().unwrap();
+        if ended.is_some() {
+            self.postmaster = None;
+        }
+        ended.is_some()
     }
 
     /// Whether the next start is that of a standby.
@@ -442,15 +443,7 @@ impl Cluster {
             if self.log().contains("ready to accept read") {
                 return true;
             }
-            if self
-                .postmaster
-                .as_mut()
-                .unwrap()
-                .try_wait()
-                .unwrap()
-                .is_some()
-            {
-                self.postmaster = None;
+            if self.has_ended() {
                 return true;
             }
             sleep(Duration::from_millis(5));
