@@ -1,7 +1,6 @@
 //! Damage of many kinds, done to copies of one crashed and one stopped cluster: what the report says of the next start
 //! against what the server does.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -854,11 +853,34 @@ pub fn predicted(report: &Report, data: &Path) -> String {
     }
 }
 
-/// Shows the table of a suite, and keeps it in `target/tmp`.
-pub fn write_table(suite: &str, server: Server, table: &str) {
-    println!("{table}");
+/// A line of the table of a suite, and how the prediction differs from what was observed.
+pub struct Row {
+    pub line: String,
+    pub differences: String,
+}
+
+impl Row {
+    fn is_wrong(&self) -> bool {
+        !self.differences.is_empty()
+    }
+
+    fn text(&self) -> String {
+        let mark = if self.is_wrong() { "!! " } else { "   " };
+        format!("{mark}{}\n{}", self.line, self.differences)
+    }
+}
+
+/// Keeps the table of a suite in `target/tmp`. Fails with the rows that are wrong, and only those: the whole table hides
+/// them in a log that is cut off.
+pub fn conclude(suite: &str, server: Server, rows: &[Row], summary: &str) {
+    let wrong: Vec<&Row> = rows.iter().filter(|row| row.is_wrong()).collect();
+    let count = format!("{} rows, {} predicted wrong", rows.len(), wrong.len());
+    let text: String = rows.iter().map(Row::text).collect();
     let file = format!("{suite}-{}.txt", server.major);
-    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(file), table).unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    fs::write(path, format!("{text}{summary}{count}\n")).unwrap();
+    let wrong: String = wrong.into_iter().map(Row::text).collect();
+    assert!(wrong.is_empty(), "{count}\n{wrong}");
 }
 
 /// The clusters that damages are done to.
@@ -949,8 +971,7 @@ pub fn damaged_start(server: Server) {
     let [crashed, standby] = [&bases.crashed, &bases.standby].map(|base| check(&base.stand_in()));
 
     let only = std::env::var("PGAUTOPSY_DAMAGE").unwrap_or_default();
-    let mut table = String::from("major | damage | predicted | observed\n");
-    let (mut all, mut wrong) = (0, 0);
+    let mut rows = Vec::new();
     for damage in damages() {
         let applies = (damage.since..=damage.until).contains(&server.major);
         if !applies || !only.split('|').any(|part| damage.name.contains(part)) {
@@ -1021,17 +1042,13 @@ pub fn damaged_start(server: Server) {
         } else {
             format!("{differences}status\n")
         };
-        all += 1;
-        wrong += usize::from(!differences.is_empty());
-        let mark = if differences.is_empty() { "   " } else { "!! " };
-        let line = format!(
-            "{mark}{} | {} | {prediction} | {}\n{differences}",
-            server.major, damage.name, real.outcome
-        );
-        eprint!("{line}");
-        writeln!(table, "{line}").unwrap();
+        rows.push(Row {
+            line: format!(
+                "{} | {} | {prediction} | {}",
+                server.major, damage.name, real.outcome
+            ),
+            differences,
+        });
     }
-    writeln!(table, "{all} kinds of damage, {wrong} predicted wrong").unwrap();
-    write_table("damaged-start", server, &table);
-    assert_eq!(wrong, 0, "predictions that are wrong\n{table}");
+    conclude("damaged-start", server, &rows, "");
 }
