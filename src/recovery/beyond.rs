@@ -185,9 +185,9 @@ pub fn beyond(
             ledger.absorb(counted);
         }
     }
-    let last = stretches.last()?;
-    let behind_hole = geometry.segment_of(XLogRecPtr(last.to.0.saturating_sub(1))) == first
-        && search.is_hole(stop, at);
+    let (from, to) = (stretches.first()?.from, stretches.last()?.to);
+    let behind_hole = geometry.segment_of(XLogRecPtr(to.0.saturating_sub(1))) == first
+        && search.hole(stop, at).is_some_and(|hole| hole <= from);
     Some(Beyond {
         stretches,
         ledger,
@@ -308,28 +308,24 @@ impl Search<'_> {
             })
     }
 
-    /// Whether nothing was written at the stop, or only an earlier use of the file shows.
-    fn is_hole(&self, stop: &Stop, at: XLogRecPtr) -> bool {
-        match &stop.cause {
+    /// Where nothing was written, or only an earlier use of the file shows: at the stop, or on
+    /// the page on which the record there goes on, or seems to when its length is damaged.
+    fn hole(&self, stop: &Stop, at: XLogRecPtr) -> Option<XLogRecPtr> {
+        let hole = match &stop.cause {
             StopCause::PageAddress { found, place } => {
-                *found < place.lsn
+                let is_recycled = *found < place.lsn
                     && self.geometry.segment_offset(*found)
-                        == self.geometry.segment_offset(place.lsn)
+                        == self.geometry.segment_offset(place.lsn);
+                return is_recycled.then_some(place.lsn);
             }
-            StopCause::ZeroLength
-            | StopCause::Length { found: 0, .. }
-            | StopCause::Magic { found: 0, .. } => {
-                let from = match &stop.cause {
-                    StopCause::Magic { place, .. } => place.lsn,
-                    _ => at,
-                };
-                let end = self.geometry.next_page(from);
-                let mut rest = vec![0; usize::try_from(end.0 - from.0).unwrap_or(0)];
-                self.read(from, &mut rest)
-                    .is_some_and(|got| is_zeroed(&rest[..got]))
-            }
-            _ => false,
-        }
+            StopCause::Magic { found: 0, place } => place.lsn,
+            StopCause::ZeroLength | StopCause::Length { found: 0, .. } => at,
+            _ => return None,
+        };
+        let end = self.geometry.next_page(hole);
+        let mut rest = vec![0; usize::try_from(end.0 - hole.0).unwrap_or(0)];
+        let got = self.read(hole, &mut rest)?;
+        is_zeroed(&rest[..got]).then_some(hole)
     }
 
     fn read(&self, at: XLogRecPtr, into: &mut [u8]) -> Option<usize> {

@@ -4,16 +4,17 @@ mod next_steps;
 mod startup;
 
 use crate::check::Examination;
-use crate::checks::page_lsn_beyond_wal;
+use crate::checks::{clog_segment_missing, page_lsn_beyond_wal, two_phase_file_invalid};
 use crate::finding::{Findings, Place, Recovery, Severity};
 use crate::format::names::relation_path;
-use crate::format::slru::Slru;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::types::{ForkNumber, RelFileLocator, TimeLineID, TimestampTz, XLogRecPtr};
 use crate::format::version::Major;
 use crate::recovery::copies::OtherCopy;
 use crate::recovery::stop::{Stop, StopCause};
 use crate::report::units::{count, thousands};
 use crate::report::{RelationName, RelationSummary, StopKind, WalSummary};
+use crate::scan::tally::Lack;
 use next_steps::NextSteps;
 use serde::Serialize;
 use startup::startup;
@@ -240,15 +241,27 @@ fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool 
     let plan = examination.recovery.and_then(|run| run.plan.as_ref());
     let made_anew = plan.zip(examination.cluster.layout).map(|(plan, layout)| {
         let next = u64::from(plan.counters.next_xid.xid().0);
-        let place = Slru::Xact.locate(next, &layout);
-        Slru::Xact.segment_path(place.segno, &layout)
+        let segno = Slru::Xact.locate(next, &layout).segno;
+        (segno, Slru::Xact.segment_path(segno, &layout))
     });
+    // Without the scan nobody knows whether any tuple asks for it.
+    let is_asked_for = |segno| {
+        examination.tally.is_none_or(|tally| {
+            tally.lacks.keys().any(|(lack, _)| match lack {
+                Lack::ClogPage(page) => page / SLRU_PAGES_PER_SEGMENT == segno,
+                _ => false,
+            })
+        })
+    };
     findings.groups().any(|(key, _)| {
         let lasts = key.severity >= Severity::Damage && key.recovery != Recovery::Heals;
-        let lost = key.code == "clog-segment-missing"
-            && matches!(&key.place, Place::File(path) if made_anew.as_deref() == Some(&**path));
+        let lost = key.code == clog_segment_missing::CHECK.code
+            && made_anew.as_ref().is_some_and(|(segno, path)| {
+                matches!(&key.place, Place::File(place) if **place == **path)
+                    && is_asked_for(*segno)
+            });
         // Up to 11 a prepared transaction goes with its file, and just a warning.
-        lasts && (lost || key.code == "two-phase-file-invalid")
+        lasts && (lost || key.code == two_phase_file_invalid::CHECK.code)
     })
 }
 

@@ -789,7 +789,7 @@ pub struct Observed {
 }
 
 const COUNT: &str = "SELECT (SELECT count(*) FROM account) || ' ' || (SELECT sum(balance) FROM account) || ' ' \
-                     || (SELECT count(*) FROM event) || ' ' || (SELECT count(*) FROM document) || ' ' || (SELECT count(*) FROM pg_prepared_xacts)";
+                     || (SELECT count(*) FROM event) || ' ' || (SELECT count(*) FROM document) || ' ' || (SELECT count(*) FROM unread) || ' ' || (SELECT count(*) FROM pg_prepared_xacts)";
 
 /// The outcome of a standby that lets nobody in.
 const WAITS: &str = "waits";
@@ -913,6 +913,9 @@ impl Bases {
         crashed.sql("SELECT pg_replication_origin_create('elsewhere')");
         crashed.sql("SELECT pg_replication_origin_advance('elsewhere', '0/1234567')");
         crashed.sql("BEGIN; INSERT INTO prepared VALUES ('left'); PREPARE TRANSACTION 'left'");
+        // Rows that nobody has read: only the commit log says that they are there.
+        crashed.sql("CREATE TABLE unread (id int) WITH (autovacuum_enabled = off)");
+        crashed.sql("INSERT INTO unread SELECT generate_series(1, 50)");
         let mut standby = crate::replication::start_standby(&crashed);
         crashed.sql("CHECKPOINT");
         let load = Load::start(&crashed, random, Checkpoints::None);
@@ -1041,6 +1044,11 @@ pub fn damaged_start(server: Server) {
             differences
         } else {
             format!("{differences}status\n")
+        };
+        let differences = if differences.is_empty() {
+            differences
+        } else {
+            differences + &report.complaints_text()
         };
         rows.push(Row {
             line: format!(

@@ -93,6 +93,11 @@ impl Report {
             .collect()
     }
 
+    /// The same, a line each.
+    pub fn complaints_text(&self) -> String {
+        list(&self.complaints())
+    }
+
     /// Nothing is damaged, everything was examined, and nothing is lost.
     pub fn expect_healthy(&self) {
         let complaints = self.complaints();
