@@ -46,7 +46,8 @@ use pgautopsy::format::crc::Crc;
 use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::names::WalSegmentName;
 use pgautopsy::format::slru::Slru;
-use pgautopsy::format::tuple::{Stored, TupleDesc};
+use pgautopsy::format::toast::{ToastValue, max_chunk_size};
+use pgautopsy::format::tuple::{Stored, TupleDesc, VARLENA_SIZE_LIMIT};
 use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::WalGeometry;
@@ -1338,17 +1339,20 @@ static TUPLES: &[Row] = &[
     .crash(),
     hit("toast-chunk-invalid", "a chunk of no value", |d| {
         let toast = d.toast();
+        d.allowed.push("toast-value-incomplete");
         d.tuple(&toast, 0, 1, |t| set_u32(t, 24, 0));
         d.message = Some("toast chunk belongs to no value");
         vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
     }),
     hit("toast-chunk-invalid", "a number below 0", |d| {
         let toast = d.toast();
+        d.allowed.push("toast-value-incomplete");
         d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 1 << 31));
         vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
     }),
     hit("toast-chunk-invalid", "a chunk that is compressed", |d| {
         let toast = d.toast();
+        d.allowed.push("toast-value-incomplete");
         d.tuple(&toast, 0, 1, |t| t[32] |= 2);
         d.message = Some("has invalid varlena header ");
         vec![d.tuple_found("toast-chunk-invalid", &toast, 0, 1)]
@@ -1360,9 +1364,82 @@ static TUPLES: &[Row] = &[
     }),
     near_miss("toast-chunk-invalid", "the highest number", |d| {
         let toast = d.toast();
+        d.allowed.push("toast-value-incomplete");
         d.tuple(&toast, 0, 1, |t| set_u32(t, 28, 537_946));
         vec![]
     }),
+    hit("toast-value-incomplete", "the last chunk gone", |d| {
+        let (offnum, _, value) = d.toast_value();
+        let (block, chunk) = d.chunk(value.value, value.count() - 1);
+        d.line_pointer(&d.toast(), block, chunk, |_| (0, 0, 0));
+        vec![d.tuple_found("toast-value-incomplete", "toasty", 0, offnum)]
+    }),
+    hit("toast-value-incomplete", "the first chunk deleted", |d| {
+        let (offnum, _, value) = d.toast_value();
+        let (block, chunk) = d.chunk(value.value, 0);
+        let last = d.next_xid() - 1;
+        d.tuple(&d.toast(), block, chunk, |t| {
+            deleted_by(t, last, XMAX_COMMITTED)
+        });
+        d.message = Some("the server still reads deleted chunks");
+        vec![d.tuple_found("toast-value-incomplete", "toasty", 0, offnum)]
+    }),
+    hit(
+        "toast-value-incomplete",
+        "a chunk with another number",
+        |d| {
+            let (offnum, _, value) = d.toast_value();
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| set_u32(t, 28, 77));
+            vec![d.tuple_found("toast-value-incomplete", "toasty", 0, offnum)]
+        },
+    ),
+    hit("toast-value-incomplete", "a chunk one byte shorter", |d| {
+        let (offnum, _, value) = d.toast_value();
+        let (block, chunk) = d.chunk(value.value, 0);
+        d.tuple(&d.toast(), block, chunk, |t| {
+            if t[32] & 1 == 1 {
+                t[32] -= 2;
+            } else {
+                set_u32(t, 32, get_u32(t, 32) - 4);
+            }
+        });
+        d.message = Some("chunk 0 has size ");
+        vec![d.tuple_found("toast-value-incomplete", "toasty", 0, offnum)]
+    }),
+    hit("toast-value-incomplete", "a pointer to no value", |d| {
+        let (offnum, at, _) = d.toast_value();
+        d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 10, 4_000_000_000));
+        d.message = Some("toast value 4000000000 not found in toast table");
+        vec![d.tuple_found("toast-value-incomplete", "toasty", 0, offnum)]
+    }),
+    // VACUUM FULL and CLUSTER leave such chunks.
+    near_miss(
+        "toast-value-incomplete",
+        "chunks that no row asks for",
+        |d| {
+            let (offnum, _, _) = d.toast_value();
+            let last = d.next_xid() - 1;
+            d.tuple("toasty", 0, offnum, |t| inserted_by(t, last, XMIN_INVALID));
+            vec![]
+        },
+    ),
+    near_miss("toast-value-incomplete", "other data in a chunk", |d| {
+        let (_, _, value) = d.toast_value();
+        let (block, chunk) = d.chunk(value.value, 0);
+        d.tuple(&d.toast(), block, chunk, |t| t[40] ^= 1);
+        vec![]
+    }),
+    near_miss(
+        "toast-value-incomplete",
+        "no chunk, and a TOAST table that replay changes",
+        |d| {
+            let toast = d.toast();
+            d.line_pointer(&toast, 0, 1, |_| (0, 0, 0));
+            vec![]
+        },
+    )
+    .crash(),
     hit("xmin-out-of-range", "the next transaction", |d| {
         let next = d.next_xid();
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, next, 0));
@@ -1736,6 +1813,23 @@ static WAL: &[Row] = &[
     )
     .crash()
     .since(Major::V11),
+    // It seems to go on for pages behind the end of WAL, over the records that follow it.
+    hit(
+        "wal-record-damaged",
+        "length of a record on the last page",
+        |d| {
+            let at = d.record_before_end(0);
+            assert!(at < d.base.last_record);
+            d.wal(at, |b| b[2] ^= 0x19);
+            d.silent_loss = true;
+            d.allowed.push("page-lsn-beyond-wal");
+            let path = d.segment_at(at);
+            let byte = d.geometry().segment_offset(at);
+            vec![d.file("wal-record-damaged", &path).byte(byte)]
+        },
+    )
+    .crash()
+    .since(Major::V9_5),
     near_miss("wal-record-damaged", "CRC of the last record", |d| {
         let at = d.base.last_record;
         d.break_record(at);
@@ -2660,6 +2754,42 @@ impl<'b> Dir<'b> {
             }
         }
         panic!("no such value");
+    }
+
+    /// The first tuple of `toasty` with a value stored out of line: its line pointer, where in
+    /// it the pointer is, and the value.
+    fn toast_value(&self) -> (u16, usize, ToastValue) {
+        let layout = &self.base.layout;
+        let (offnum, at) = self.stored(|s| matches!(s, Stored::External(_)));
+        let (off, _, _) = self.item("toasty", 0, offnum);
+        let bytes = self.read(&self.relation("toasty"));
+        let pointer = &bytes[off as usize + at..];
+        let mut extsize = get_u32(pointer, 6);
+        if self.is_since(Major::V14) {
+            extsize &= VARLENA_SIZE_LIMIT;
+        }
+        let value = ToastValue {
+            value: get_u32(pointer, 10),
+            extsize,
+            max: max_chunk_size(layout),
+        };
+        (offnum, at, value)
+    }
+
+    /// Where a chunk of a value is: block and line pointer.
+    fn chunk(&self, value: u32, seq: u32) -> (u32, u16) {
+        let bytes = self.read(&self.relation(&self.toast()));
+        let mut room = HeapTuples::new(&self.base.layout);
+        for (block, page) in (0..).zip(bytes.chunks(BLCKSZ)) {
+            let heap = room.read(page).unwrap();
+            for tuple in heap.tuples {
+                let bytes = heap.bytes(tuple);
+                if get_u32(bytes, 24) == value && get_u32(bytes, 28) == seq {
+                    return (block, tuple.offnum);
+                }
+            }
+        }
+        panic!("no such chunk");
     }
 
     fn page_found(&self, code: &str, relation: &str, blkno: u32) -> Found {

@@ -123,6 +123,7 @@ registry! {
     tuple_data_invalid,
     compressed_data_invalid,
     toast_chunk_invalid,
+    toast_value_incomplete,
     visibility_map_disagrees_with_heap,
     clog_segment_missing,
     clog_segment_short,

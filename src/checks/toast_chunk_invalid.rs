@@ -17,7 +17,7 @@ check! {
     /// ## How it is decided
     /// Each row of a TOAST table whose inserting transaction committed is looked at by itself
     /// (`heaptoast.c: heap_fetch_toast_slice`, `verify_heapam.c: check_toast_tuple`). Whether
-    /// all chunks of a value are there is not looked at. Passed over are the same pages as by
+    /// all chunks of a value are there is for toast-value-incomplete. Passed over are the same pages as by
     /// tuple-data-invalid, and rows that it tells of.
     ///
     /// ## What else may cause it
@@ -34,17 +34,14 @@ check! {
     "toast-chunk-invalid" Damage Heap: "TOAST chunk is invalid"
 }
 
-/// Looks at one committed row of a TOAST table, whose attributes lie within it.
-#[inline]
-pub fn run(view: &HeapView<'_, '_>, tuple: &HeapTuple, findings: &mut Findings) {
-    let layout = &view.view.context.layout;
-    if let Some(fault) = ChunkFault::of(&tuple.header, view.heap.bytes(tuple), layout) {
-        push(view, tuple, fault, findings);
-    }
-}
-
+/// Takes in what is wrong with one committed row of a TOAST table.
 #[cold]
-fn push(view: &HeapView<'_, '_>, tuple: &HeapTuple, fault: ChunkFault, findings: &mut Findings) {
+pub fn push(
+    view: &HeapView<'_, '_>,
+    tuple: &HeapTuple,
+    fault: ChunkFault,
+    findings: &mut Findings,
+) {
     let at = tuple.lp.lp_off();
     let mut finding = view
         .view

@@ -3,10 +3,12 @@
 use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
+use crate::format::toast::Chunk;
 use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
+use crate::scan::toast::value_of;
 
 check! {
     /// ## What it means
@@ -44,14 +46,17 @@ check! {
     "tuple-data-invalid" Damage Heap: "values in a tuple do not fit it"
 }
 
-/// Takes apart each tuple whose inserter committed (`verify_heapam.c: check_tuple`).
+/// Takes apart each tuple whose inserter committed (`verify_heapam.c: check_tuple`), and adds
+/// up the chunks of values that are stored out of line. Nothing is said of pages that replay
+/// changes, but their values count.
 #[inline]
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let page = &view.view;
     let Some(desc) = page.tuple_desc else {
         return;
     };
-    if page.is_replayed() || page.is_ahead() {
+    let is_judged = !page.is_replayed() && !page.is_ahead();
+    if !is_judged && page.toast.is_none() {
         return;
     }
     let layout = &page.context.layout;
@@ -59,25 +64,42 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
-        if *state == TupleState::NotInserted || !is_header_sound(tuple, desc) {
+        let is_inserted = *state != TupleState::NotInserted;
+        if !is_inserted || !desc.admits(&tuple.header, tuple.lp.lp_len()) {
             continue;
         }
+        let is_row = *state == TupleState::Row;
         let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
             // As a chunk it is not sound at all.
             _ if is_toast => {}
             Stored::Compressed(varlena) => {
                 let dropped = desc.attribute(attnum).is_none_or(|a| a.attisdropped);
-                if !dropped && let Some(fault) = compressed_data_invalid::fault(varlena, layout) {
+                if is_judged
+                    && !dropped
+                    && let Some(fault) = compressed_data_invalid::fault(varlena, layout)
+                {
                     let column = column(desc, attnum);
                     findings.push(compressed_data_invalid::finding(view, tuple, &column, fault));
                 }
             }
-            Stored::External(pointer) => pointer_faults(view, tuple, pointer, |message| {
-                findings.push(found(view, tuple, desc, attnum, &message));
-            }),
+            Stored::External(pointer) => {
+                if is_judged {
+                    pointer_faults(view, tuple, pointer, |message| {
+                        findings.push(found(view, tuple, desc, attnum, &message));
+                    });
+                }
+                if is_row
+                    && let Some(link) = page.toast
+                    && let Some(value) = value_of(link, pointer, layout)
+                {
+                    let sum = tally.toast.ask(link, value);
+                    tally.chunk.toast_sum = tally.chunk.toast_sum.wrapping_add(sum);
+                }
+            }
         });
         match walked {
+            Err(_) if !is_judged => {}
             // No server looks at this.
             Err((attnum, fault @ AttributeFault::TupleGoesOn { .. })) => {
                 let finding = found(view, tuple, desc, attnum, &fault.to_string());
@@ -86,21 +108,21 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             Err((attnum, fault)) => {
                 findings.push(found(view, tuple, desc, attnum, &fault.to_string()));
             }
-            Ok(()) if is_toast => toast_chunk_invalid::run(view, tuple, findings),
+            Ok(()) if is_toast => match Chunk::read(&tuple.header, bytes, layout) {
+                Ok(Some(chunk)) if is_row => {
+                    if let Some(link) = page.toast {
+                        let sum = tally.toast.find(link, chunk);
+                        tally.chunk.toast_sum = tally.chunk.toast_sum.wrapping_add(sum);
+                    }
+                }
+                Ok(_) => {}
+                Err(fault) if is_judged => toast_chunk_invalid::push(view, tuple, fault, findings),
+                Err(_) => {}
+            },
             Ok(()) => {}
         }
     }
     tally.states = states;
-}
-
-/// Whether the header tells where the data begin, and of no more attributes than there are.
-#[inline]
-fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc) -> bool {
-    let header = &tuple.header;
-    let hoff = u16::from(header.t_hoff);
-    usize::from(header.natts()) <= desc.attributes().len()
-        && hoff == header.expected_hoff()
-        && hoff <= tuple.lp.lp_len()
 }
 
 /// What is wrong with the pointer to a value that is stored out of line.
@@ -151,7 +173,7 @@ fn pointer_faults(
 }
 
 /// The column as the operator knows it.
-fn column(desc: &TupleDesc, attnum: u16) -> String {
+pub fn column(desc: &TupleDesc, attnum: u16) -> String {
     format!("column {attnum} ({})", desc.name(attnum).unwrap_or("?"))
 }
 

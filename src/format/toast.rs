@@ -11,7 +11,7 @@ use super::heap::{HEAP_HASNULL, HEAP_TUPLE_HEADER_SIZE, HeapTupleHeader};
 use super::page::{PAGE_HEADER_SIZE, u32_at};
 use super::tuple::{VARHDRSZ, VARLENA_SIZE_LIMIT};
 use super::types::Oid;
-use super::version::Layout;
+use super::version::{Layout, Major, Version};
 use std::fmt;
 
 /// Columns of a TOAST table.
@@ -27,12 +27,247 @@ pub fn max_chunk_size(layout: &Layout) -> u32 {
     tuple.saturating_sub(24 + 4 + 4 + VARHDRSZ)
 }
 
+/// One row of a TOAST table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Chunk {
+    /// `chunk_id`: the value.
+    pub chunk_id: Oid,
+    /// `chunk_seq`: its place in the value.
+    pub chunk_seq: u32,
+    /// Bytes in `chunk_data`.
+    pub size: u32,
+}
+
+impl Chunk {
+    /// A row of a TOAST table whose attributes all lie within it; nothing when it is too short
+    /// to tell.
+    ///
+    /// # Errors
+    /// Why it cannot be a chunk.
+    #[inline]
+    pub fn read(
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+        layout: &Layout,
+    ) -> Result<Option<Self>, ChunkFault> {
+        let nulls = header.has(HEAP_HASNULL).then(|| {
+            let at = usize::from(HEAP_TUPLE_HEADER_SIZE);
+            tuple.get(at).copied().unwrap_or(0)
+        });
+        let is_there = |at: u16| {
+            at < header.natts().min(NATTS) && nulls.is_none_or(|bits| bits >> at & 1 == 1)
+        };
+        let data = tuple.get(usize::from(header.t_hoff)..).unwrap_or_default();
+        let word = |at| u32_at(data, at);
+        let (Some(chunk_id), chunk_seq) = (word(0), word(4)) else {
+            return Ok(None);
+        };
+        let fault = |what| {
+            Err(ChunkFault {
+                chunk_id,
+                chunk_seq: chunk_seq.unwrap_or(0),
+                what,
+            })
+        };
+        if !is_there(0) || chunk_id == 0 {
+            return fault(ChunkFaultKind::NoValue);
+        }
+        if !is_there(1) {
+            return fault(ChunkFaultKind::NoSequence);
+        }
+        let Some(chunk_seq) = chunk_seq else {
+            return Ok(None);
+        };
+        let max = max_chunk_size(layout);
+        if chunk_seq > VARLENA_SIZE_LIMIT.checked_div(max).unwrap_or(0) {
+            return fault(ChunkFaultKind::Sequence);
+        }
+        if !is_there(2) {
+            return fault(ChunkFaultKind::NoData);
+        }
+        let Some(&first) = data.get(8) else {
+            return Ok(None);
+        };
+        let size = match first {
+            1 => None,
+            _ if first & 1 == 1 => Some(u32::from(first >> 1).saturating_sub(1)),
+            _ if first & 3 == 0 => word(8).map(|word| (word >> 2).saturating_sub(VARHDRSZ)),
+            _ => None,
+        };
+        match size {
+            None => fault(ChunkFaultKind::Extended(word(8).unwrap_or(0))),
+            Some(size) if size == 0 || size > max => fault(ChunkFaultKind::Size(size, max)),
+            Some(size) => Ok(Some(Self {
+                chunk_id,
+                chunk_seq,
+                size,
+            })),
+        }
+    }
+}
+
+/// What a TOAST pointer says of the chunks of its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ToastValue {
+    /// `va_valueid`.
+    pub value: Oid,
+    /// Bytes stored, above 0.
+    pub extsize: u32,
+    /// [`max_chunk_size`].
+    pub max: u32,
+}
+
+impl ToastValue {
+    /// How many chunks there are.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        self.extsize.div_ceil(self.max.max(1))
+    }
+
+    /// Bytes of one of them.
+    #[must_use]
+    pub fn size_of(self, chunk_seq: u32) -> u32 {
+        let before = chunk_seq.saturating_mul(self.max);
+        self.extsize.saturating_sub(before).min(self.max)
+    }
+
+    /// What is wrong with the value, whose chunks these are by `chunk_seq`: what the server
+    /// meets first (`heaptoast.c: heap_fetch_toast_slice`, up to 12 `tuptoaster.c:
+    /// toast_fetch_datum`).
+    #[must_use]
+    pub fn fault(self, chunks: &[Chunk]) -> Option<ToastValueFault> {
+        let count = self.count();
+        if chunks.is_empty() {
+            return Some(ToastValueFault::NotFound);
+        }
+        for (chunk, expected) in chunks.iter().zip(0..) {
+            let found = chunk.chunk_seq;
+            if found != expected {
+                return Some(ToastValueFault::Sequence { found, expected });
+            }
+            if found >= count {
+                return Some(ToastValueFault::Follows { found, count });
+            }
+            let size = self.size_of(found);
+            if chunk.size != size {
+                return Some(ToastValueFault::Size {
+                    chunk: *chunk,
+                    size,
+                    count,
+                });
+            }
+        }
+        let found = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        (found < count).then_some(ToastValueFault::Ends { found, count })
+    }
+}
+
+/// Why the chunks of a value do not make it up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToastValueFault {
+    /// There are none.
+    NotFound,
+    /// A chunk is missing before this one, or this one is there twice.
+    Sequence {
+        /// Its `chunk_seq`.
+        found: u32,
+        /// The one that should stand here.
+        expected: u32,
+    },
+    /// There are more than there should be.
+    Follows {
+        /// `chunk_seq` of the first that is too much.
+        found: u32,
+        /// How many there should be.
+        count: u32,
+    },
+    /// A chunk is shorter or longer than it should be.
+    Size {
+        /// The chunk.
+        chunk: Chunk,
+        /// Bytes there should be.
+        size: u32,
+        /// How many chunks there are.
+        count: u32,
+    },
+    /// The last ones are missing.
+    Ends {
+        /// How many there are.
+        found: u32,
+        /// How many there should be.
+        count: u32,
+    },
+}
+
+impl ToastValueFault {
+    /// What is wrong with a value.
+    #[must_use]
+    pub fn message(self, value: Oid) -> String {
+        match self {
+            Self::NotFound => format!("toast value {value} not found in toast table"),
+            Self::Sequence { found, expected } if found < expected => {
+                format!("toast value {value} has chunk {found} twice")
+            }
+            Self::Sequence { found, expected } => {
+                format!("toast value {value} has chunk {found} where chunk {expected} should be")
+            }
+            Self::Follows { found, count } => {
+                let last = count.saturating_sub(1);
+                format!("toast value {value} chunk {found} follows last expected chunk {last}")
+            }
+            Self::Size { chunk, size, .. } => {
+                let (seq, found) = (chunk.chunk_seq, chunk.size);
+                format!(
+                    "toast value {value} chunk {seq} has size {found}, but expected size {size}"
+                )
+            }
+            Self::Ends { found, count } => {
+                let last = count.saturating_sub(1);
+                format!(
+                    "toast value {value} was expected to end at chunk {last}, but chunk {found} \
+                     is missing"
+                )
+            }
+        }
+    }
+
+    /// What a query that reads the value from a TOAST table says.
+    #[must_use]
+    pub fn server_error(self, value: Oid, toast_table: &str, version: &Version) -> String {
+        let of = format!("for toast value {value} in {toast_table}");
+        match self {
+            Self::NotFound => format!("missing chunk number 0 {of}"),
+            Self::Ends { found, .. } => format!("missing chunk number {found} {of}"),
+            Self::Sequence { found, expected } => {
+                format!("unexpected chunk number {found} (expected {expected}) {of}")
+            }
+            Self::Follows { found, count } => {
+                let last = count.saturating_sub(1);
+                format!("unexpected chunk number {found} (out of range 0..{last}) {of}")
+            }
+            Self::Size { chunk, size, count } => {
+                let (seq, found) = (chunk.chunk_seq, chunk.size);
+                let is_last = seq.saturating_add(1) == count;
+                if is_last && !version.since(Major::V13) {
+                    format!(
+                        "unexpected chunk size {found} (expected {size}) in final chunk {seq} {of}"
+                    )
+                } else {
+                    format!(
+                        "unexpected chunk size {found} (expected {size}) in chunk {seq} of {count} {of}"
+                    )
+                }
+            }
+        }
+    }
+}
+
 /// Why a row cannot be a chunk of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkFault {
-    /// `chunk_id`: the value; 0 when it is null.
+    /// `chunk_id`, if it is not null.
     pub chunk_id: Oid,
-    /// `chunk_seq`; 0 when it is null.
+    /// `chunk_seq`, if it is not null.
     pub chunk_seq: u32,
     /// What is wrong.
     pub what: ChunkFaultKind,
@@ -53,59 +288,6 @@ pub enum ChunkFaultKind {
     Extended(u32),
     /// It is longer than a chunk can be, or empty.
     Size(u32, u32),
-}
-
-impl ChunkFault {
-    /// What is wrong with a row of a TOAST table whose attributes all lie within it.
-    #[inline]
-    #[must_use]
-    pub fn of(header: &HeapTupleHeader, tuple: &[u8], layout: &Layout) -> Option<Self> {
-        let nulls = header.has(HEAP_HASNULL).then(|| {
-            let at = usize::from(HEAP_TUPLE_HEADER_SIZE);
-            tuple.get(at).copied().unwrap_or(0)
-        });
-        let is_there = |at: u16| {
-            at < header.natts().min(NATTS) && nulls.is_none_or(|bits| bits >> at & 1 == 1)
-        };
-        let mut fault = Self {
-            chunk_id: 0,
-            chunk_seq: 0,
-            what: ChunkFaultKind::NoValue,
-        };
-        let data = tuple.get(usize::from(header.t_hoff)..)?;
-        fault.chunk_id = u32_at(data, 0)?;
-        if !is_there(0) || fault.chunk_id == 0 {
-            fault.chunk_id = 0;
-            return Some(fault);
-        }
-        if !is_there(1) {
-            fault.what = ChunkFaultKind::NoSequence;
-            return Some(fault);
-        }
-        fault.chunk_seq = u32_at(data, 4)?;
-        let max = max_chunk_size(layout);
-        if fault.chunk_seq > VARLENA_SIZE_LIMIT.checked_div(max)? {
-            fault.what = ChunkFaultKind::Sequence;
-            return Some(fault);
-        }
-        if !is_there(2) {
-            fault.what = ChunkFaultKind::NoData;
-            return Some(fault);
-        }
-        let first = *data.get(8)?;
-        let size = match first {
-            1 => None,
-            _ if first & 1 == 1 => Some(u32::from(first >> 1).saturating_sub(1)),
-            _ if first & 3 == 0 => Some((u32_at(data, 8)? >> 2).saturating_sub(VARHDRSZ)),
-            _ => None,
-        };
-        fault.what = match size {
-            None => ChunkFaultKind::Extended(u32_at(data, 8)?),
-            Some(size) if size == 0 || size > max => ChunkFaultKind::Size(size, max),
-            Some(_) => return None,
-        };
-        Some(fault)
-    }
 }
 
 impl fmt::Display for ChunkFault {
@@ -166,7 +348,8 @@ mod tests {
 
     fn fault(tuple: &[u8]) -> Option<String> {
         let header = HeapTupleHeader::parse(tuple).unwrap();
-        ChunkFault::of(&header, tuple, &layout()).map(|fault| fault.to_string())
+        let chunk = Chunk::read(&header, tuple, &layout());
+        chunk.err().map(|fault| fault.to_string())
     }
 
     #[test]

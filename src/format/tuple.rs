@@ -116,6 +116,17 @@ impl TupleDesc {
         self.names.split_terminator('\0').nth(before)
     }
 
+    /// Whether a tuple's header tells where the data begin, and of no more attributes than the
+    /// table has.
+    #[inline]
+    #[must_use]
+    pub fn admits(&self, header: &HeapTupleHeader, lp_len: u16) -> bool {
+        let hoff = u16::from(header.t_hoff);
+        usize::from(header.natts()) <= self.attributes.len()
+            && hoff == header.expected_hoff()
+            && hoff <= lp_len
+    }
+
     /// Walks over the attributes of a tuple as `heap_deform_tuple` does, and hands out the
     /// values that are compressed or stored out of line, each with its number from 1. The
     /// header must be sound, and have no more attributes than the table.

@@ -8,6 +8,7 @@ pub mod forks;
 pub mod page;
 pub mod rows;
 pub mod tally;
+pub mod toast;
 mod visibility;
 
 use crate::checks;
@@ -29,6 +30,7 @@ use page::{HeapView, PageView};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tally::{ForkTally, Tally};
+use toast::ToastLink;
 
 /// The transactions and multixacts that can stand in tuples, once replay is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -204,76 +206,121 @@ pub fn scan(
     forks: &[ForkFiles],
     advanced: &(dyn Fn(u64) + Sync),
 ) -> Tally {
+    let all: Vec<usize> = (0..forks.len()).collect();
+    let new = || Tally::new(&context.layout, context.max_findings);
+    let visit = |number: usize, pages: Pages<'_>, tally: &mut Tally| {
+        tally.fork = number;
+        tally.chunk = ForkTally::default();
+        for view in pages {
+            tally.chunk.blocks += 1;
+            scan_page(&view, tally);
+        }
+        let counts = std::mem::take(&mut tally.chunk);
+        tally.forks.entry(number).or_default().merge(counts);
+    };
+    let mut whole = new();
+    for tally in read_forks(evidence, context, forks, &all, &new, &visit, advanced) {
+        whole.merge(tally);
+    }
+    if !context.only_checksums {
+        toast::look_again(evidence, context, forks, &mut whole);
+    }
+    whole
+}
+
+/// Consecutive pages of a fork.
+struct Pages<'a> {
+    /// But for the page itself.
+    template: PageView<'a>,
+    /// Number of the first.
+    first: u64,
+    rest: std::slice::ChunksExact<'a, u8>,
+}
+
+impl<'a> Iterator for Pages<'a> {
+    type Item = PageView<'a>;
+
+    fn next(&mut self) -> Option<PageView<'a>> {
+        let page = self.rest.next()?;
+        // A fork has fewer than 2^32 blocks; what lies beyond cannot be addressed.
+        let blkno = BlockNumber::try_from(self.first).ok()?;
+        self.first += 1;
+        let header = PageHeader::parse(page).ok()?;
+        Some(PageView {
+            blkno,
+            page,
+            header,
+            ..self.template
+        })
+    }
+}
+
+/// Hands the blocks of some of the `forks` to `visit`, with the number of the fork. Each
+/// thread has an `S` of its own; gives all of them.
+fn read_forks<S: Send>(
+    evidence: &Evidence,
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    wanted: &[usize],
+    new: &(dyn Fn() -> S + Sync),
+    visit: &(dyn Fn(usize, Pages<'_>, &mut S) + Sync),
+    advanced: &(dyn Fn(u64) + Sync),
+) -> Vec<S> {
     let mut by_file: HashMap<FileId, (usize, u32)> = HashMap::new();
     let mut files = Vec::new();
-    for (number, fork) in forks.iter().enumerate() {
-        for (segment, (file, _)) in &fork.segments {
+    for &number in wanted {
+        for (segment, (file, _)) in &forks[number].segments {
             by_file.insert(*file, (number, *segment));
             files.push(*file);
         }
     }
-    let new_tally = || Tally::new(&context.layout, context.max_findings);
-    let tallies: Vec<Mutex<Tally>> = (0..=rayon::current_num_threads())
-        .map(|_| Mutex::new(new_tally()))
+    let states: Vec<Mutex<S>> = (0..=rayon::current_num_threads())
+        .map(|_| Mutex::new(new()))
         .collect();
     evidence.scan(&files, context.layout.blcksz, &|chunk: Chunk<'_>| {
         let Some(&(number, segment)) = by_file.get(&chunk.file) else {
             return;
         };
-        // Every thread of the pool has a tally of its own; the last is for any other.
-        let mine = rayon::current_thread_index().unwrap_or(tallies.len() - 1);
-        let mut tally = tallies[mine.min(tallies.len() - 1)]
+        // Every thread of the pool has a state of its own; the last is for any other.
+        let mine = rayon::current_thread_index().unwrap_or(states.len() - 1);
+        let mut state = states[mine.min(states.len() - 1)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        scan_chunk(context, &forks[number], number, segment, &chunk, &mut tally);
-        drop(tally);
+        let pages = pages(context, &forks[number], segment, &chunk);
+        visit(number, pages, &mut state);
+        drop(state);
         advanced(chunk.bytes.len() as u64);
     });
-    let mut whole = new_tally();
-    for tally in tallies {
-        whole.merge(tally.into_inner().unwrap_or_else(PoisonError::into_inner));
-    }
-    whole
+    states
+        .into_iter()
+        .map(|state| state.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
 }
 
-fn scan_chunk(
-    context: &ScanContext<'_>,
-    fork: &ForkFiles,
-    number: usize,
+fn pages<'a>(
+    context: &'a ScanContext<'a>,
+    fork: &'a ForkFiles,
     segment: u32,
-    chunk: &Chunk<'_>,
-    tally: &mut Tally,
-) {
+    chunk: &Chunk<'a>,
+) -> Pages<'a> {
     let blcksz = context.layout.blcksz as usize;
-    tally.fork = number;
-    tally.chunk = ForkTally::default();
-    let promise = context.promise(fork);
     let tuple_desc = context.tuple_desc(fork);
-    let first = u64::from(segment) * u64::from(context.layout.relseg_size)
-        + chunk.file_offset / blcksz as u64;
-    for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
-        // A fork has fewer than 2^32 blocks; what lies beyond cannot be addressed.
-        let Ok(blkno) = BlockNumber::try_from(blkno) else {
-            break;
-        };
-        tally.chunk.blocks += 1;
-        let Ok(header) = PageHeader::parse(page) else {
-            continue;
-        };
-        let view = PageView {
+    Pages {
+        template: PageView {
             context,
             fork,
             segment,
-            blkno,
-            page,
-            header,
-            promise,
+            blkno: 0,
+            page: &[],
+            header: PageHeader::default(),
+            promise: context.promise(fork),
             tuple_desc,
-        };
-        scan_page(&view, tally);
+            toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
+        },
+        first: u64::from(segment) * u64::from(context.layout.relseg_size)
+            + chunk.file_offset / blcksz as u64,
+        rest: chunk.bytes.chunks_exact(blcksz),
     }
-    let counts = std::mem::take(&mut tally.chunk);
-    tally.forks.entry(number).or_default().merge(counts);
 }
 
 fn scan_page(view: &PageView<'_>, tally: &mut Tally) {

@@ -2,6 +2,7 @@
 
 use super::forks::ForkFiles;
 use super::tally::Tally;
+use super::toast::ToastLink;
 use super::{OutOfRange, Replay, ScanContext};
 use crate::checks::Check;
 use crate::cluster::catalog::Promise;
@@ -30,6 +31,8 @@ pub struct PageView<'a> {
     pub promise: Option<Promise>,
     /// How its tuples are laid out, when the catalogs tell.
     pub tuple_desc: Option<&'a TupleDesc>,
+    /// The TOAST table that its tuples lead to, or that it is itself.
+    pub toast: Option<ToastLink>,
 }
 
 impl PageView<'_> {

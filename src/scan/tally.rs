@@ -1,6 +1,7 @@
 //! What one thread has seen; small, and merged in the end.
 
 use super::rows::TupleState;
+use super::toast::ToastSums;
 use crate::cluster::xact::XactCache;
 use crate::finding::{Finding, Findings};
 use crate::format::chain::UpdateChains;
@@ -39,6 +40,8 @@ pub struct ForkTally {
     pub not_visible: RoaringBitmap,
     /// Heap blocks, not changed by replay, with a tuple that is not frozen.
     pub not_frozen: RoaringBitmap,
+    /// Of a table: the chunks its rows ask for; of a TOAST table: those it has, taken away.
+    pub toast_sum: u64,
 }
 
 impl ForkTally {
@@ -57,6 +60,7 @@ impl ForkTally {
         self.unmarked |= other.unmarked;
         self.not_visible |= other.not_visible;
         self.not_frozen |= other.not_frozen;
+        self.toast_sum = self.toast_sum.wrapping_add(other.toast_sum);
     }
 }
 
@@ -103,6 +107,8 @@ pub struct Tally {
     pub fork: usize,
     /// What is lacking, and by which relations.
     pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
+    /// What rows ask for of TOAST tables, and what these have.
+    pub toast: ToastSums,
     /// Room for the tuples of a page.
     pub tuples: HeapTuples,
     /// What is known of them, in the same order; nothing without a commit log.
@@ -123,6 +129,7 @@ impl Tally {
             chunk: ForkTally::default(),
             fork: 0,
             lacks: BTreeMap::new(),
+            toast: ToastSums::default(),
             tuples: HeapTuples::new(layout),
             states: Vec::new(),
             chains: UpdateChains::default(),
@@ -155,6 +162,7 @@ impl Tally {
     /// Adds another thread's.
     pub fn merge(&mut self, other: Self) {
         self.findings.merge(other.findings);
+        self.toast.merge(other.toast);
         for (fork, counts) in other.forks {
             self.forks.entry(fork).or_default().merge(counts);
         }
