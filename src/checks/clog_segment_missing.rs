@@ -98,9 +98,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
 fn needed(lack: &Lacking<'_>, page: u64, examination: &Examination<'_>) -> Finding {
     let path = path(page / SLRU_PAGES_PER_SEGMENT, examination);
     let message = format!("is missing; {}", lack.who_but(page));
-    let xid = lack.example;
-    Finding::new(&CHECK, Location::file(&path), message)
-        .server_error(format!("could not access status of transaction {xid}"))
+    let mut finding = Finding::new(&CHECK, Location::file(&path), message);
+    finding.server_error = lack.server_error();
+    finding
 }
 
 /// Path of a commit log segment.

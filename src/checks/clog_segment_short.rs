@@ -55,9 +55,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         }
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who_but(page));
         let at = lack.page_offset(page);
-        let xid = lack.example;
-        let finding = Finding::new(&CHECK, Location::file(&path(segno, examination)).at_byte(at), message)
-            .server_error(format!("could not access status of transaction {xid}"));
+        let location = Location::file(&path(segno, examination)).at_byte(at);
+        let mut finding = Finding::new(&CHECK, location, message);
+        finding.server_error = lack.server_error();
         findings.push(finding);
     }
 }

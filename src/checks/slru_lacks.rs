@@ -70,6 +70,16 @@ impl<'a> Lacking<'a> {
         lacking(self.examination).any(|lack| lack.lack == Lack::ZeroedClogPage(page))
     }
 
+    /// What a query of the relation says. In TOAST tables it does not ask for transactions
+    /// (`heapam_visibility.c: HeapTupleSatisfiesToast`).
+    #[must_use]
+    pub fn server_error(&self) -> Option<String> {
+        let promise = self.examination.names.promise(self.relation);
+        promise
+            .is_none_or(|promise| !promise.is_toast)
+            .then(|| format!("could not access status of transaction {}", self.example))
+    }
+
     fn relation(&self) -> String {
         let name = self.examination.names.name(self.relation).qualified();
         name.unwrap_or_else(|| match self.examination.forks.get(self.need.first.0) {

@@ -1,9 +1,10 @@
 //! Values in a tuple do not fit it.
 
+use super::compressed_data_invalid::invalid_memory_alloc;
 use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
-use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::tuple::{Attribute, AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
@@ -55,13 +56,15 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         return;
     }
     let layout = &page.context.layout;
-    let is_toast = page.promise.is_some_and(|promise| promise.is_toast);
+    let is_toast = page.is_toast();
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
         if *state == TupleState::NotInserted || !is_header_sound(tuple, desc) {
             continue;
         }
+        // A query takes no other row apart.
+        let is_read = *state == TupleState::Row;
         let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
             // As a chunk it is not sound at all.
@@ -70,7 +73,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 let dropped = desc.attribute(attnum).is_none_or(|a| a.attisdropped);
                 if !dropped && let Some(fault) = compressed_data_invalid::fault(varlena, layout) {
                     let column = column(desc, attnum);
-                    findings.push(compressed_data_invalid::finding(view, tuple, &column, fault));
+                    let mut finding = compressed_data_invalid::finding(view, tuple, &column, fault);
+                    finding.server_error.take_if(|_| !is_read);
+                    findings.push(finding);
                 }
             }
             Stored::External(pointer) => pointer_faults(view, tuple, pointer, |message| {
@@ -84,7 +89,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 findings.push(finding.severity(Severity::Abnormal));
             }
             Err((attnum, fault)) => {
-                findings.push(found(view, tuple, desc, attnum, &fault.to_string()));
+                let mut finding = found(view, tuple, desc, attnum, &fault.to_string());
+                finding.server_error = error_of(fault, desc.attribute(attnum)).filter(|_| is_read);
+                findings.push(finding);
             }
             Ok(()) if is_toast => toast_chunk_invalid::run(view, tuple, findings),
             Ok(()) => {}
@@ -101,6 +108,19 @@ fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc) -> bool {
     usize::from(header.natts()) <= desc.attributes().len()
         && hoff == header.expected_hoff()
         && hoff <= tuple.lp.lp_len()
+}
+
+/// What a query says of a value, where that does not hang on what lies behind it in memory.
+fn error_of(fault: AttributeFault, attribute: Option<&Attribute>) -> Option<String> {
+    match fault {
+        // varlena.c: text_to_cstring asks for one byte more than there is text. Of 3 bytes it
+        // copies -1.
+        AttributeFault::Length(len @ 0..=2) if attribute?.is_text => {
+            let text = i32::try_from(len).ok()?.checked_sub(VARHDRSZ.cast_signed())?;
+            Some(invalid_memory_alloc(text.checked_add(1)?))
+        }
+        _ => None,
+    }
 }
 
 /// What is wrong with the pointer to a value that is stored out of line.

@@ -27,6 +27,9 @@ const VARTAG_ONDISK: u8 = 18;
 const TOAST_POINTER_SIZE: usize = 18;
 /// `VARLENA_SIZE_LIMIT`: no value is longer.
 pub const VARLENA_SIZE_LIMIT: u32 = 0x3FFF_FFFF;
+/// `json`, `text`, `bpchar` and `varchar`: their output functions are all but
+/// `varlena.c: text_to_cstring`.
+const TEXT_TYPES: [Oid; 4] = [114, 25, 1042, 1043];
 /// `VARHDRSZ`.
 pub const VARHDRSZ: u32 = 4;
 /// Bytes before the data of a value compressed in its place.
@@ -41,6 +44,8 @@ pub struct Attribute {
     pub align: u8,
     /// `attisdropped`: the server passes over its values.
     pub attisdropped: bool,
+    /// Whether its values are handed out as they are.
+    pub is_text: bool,
 }
 
 /// How the tuples of a table are laid out (`TupleDesc`). Tuples from before columns were
@@ -79,6 +84,7 @@ impl TupleDesc {
                 attlen: row.attlen,
                 align,
                 attisdropped: row.attisdropped,
+                is_text: TEXT_TYPES.contains(&row.atttypid),
             });
         }
         let mut fixed_ends = vec![0];
@@ -263,11 +269,13 @@ impl Attribute {
         let len = word >> 2;
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let compressed = first & 2 != 0;
-        if len < VARHDRSZ || compressed && size < COMPRESSED_HEADER_SIZE {
+        if len < VARHDRSZ && !compressed {
             return Err(ValueFault::Length(len));
         }
         let end = within(off.saturating_add(size))?;
-        if compressed && let Some(value) = data.get(off..end) {
+        // One too short for its header is decompressed all the same, from nothing.
+        let whole = end.max(off.saturating_add(COMPRESSED_HEADER_SIZE));
+        if compressed && let Some(value) = data.get(off..whole) {
             met(attnum(at), Stored::Compressed(value));
         }
         Ok(end)

@@ -129,6 +129,13 @@ impl PageView<'_> {
         Finding::new(check, location, message).recovery(self.recovery())
     }
 
+    /// Whether it is a page of a TOAST table, whose tuples count as there without their
+    /// transactions being asked for (`heapam_visibility.c: HeapTupleSatisfiesToast`).
+    #[must_use]
+    pub fn is_toast(&self) -> bool {
+        self.promise.is_some_and(|promise| promise.is_toast)
+    }
+
     /// The path that the server's messages name: that of the fork's first segment.
     #[must_use]
     pub fn server_path(&self) -> &str {
