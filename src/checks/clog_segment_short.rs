@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::scan::tally::Lack;
@@ -57,7 +57,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let at = lack.page_offset(page);
         let location = Location::file(&path(segno, examination)).at_byte(at);
         let mut finding = Finding::new(&CHECK, location, message);
-        finding.server_error = lack.server_error();
+        finding.server_error = lack.server_error(Slru::Xact, &xacts.clog, page);
         findings.push(finding);
     }
 }

@@ -110,14 +110,14 @@ pub fn finding(
         // It is signed up to 13; what overflows asks for nothing.
         Fault::Size(size) => match size.cast_signed().wrapping_add(VARHDRSZ.cast_signed()) {
             0..=3 => finding,
-            bytes => finding.server_error(invalid_memory_alloc(bytes)),
+            bytes => finding.server_error(invalid_memory_alloc(bytes.into())),
         },
     }
 }
 
 /// What `mcxt.c: palloc` says of a size it is asked for.
 #[must_use]
-pub(super) fn invalid_memory_alloc(bytes: i32) -> String {
-    let size = i64::from(bytes).cast_unsigned();
+pub(super) fn invalid_memory_alloc(bytes: i64) -> String {
+    let size = bytes.cast_unsigned();
     format!("invalid memory alloc request size {size}")
 }

@@ -59,7 +59,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &layout);
         let message = format!("is missing; {}", lack.who());
         let mut finding = Finding::new(&CHECK, Location::file(&path), message);
-        finding.server_error = lack.server_error();
+        finding.server_error = lack.server_error(slru, files, page);
         findings.push(finding);
     }
 }

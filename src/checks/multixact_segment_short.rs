@@ -55,7 +55,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &layout);
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who());
         let mut finding = Finding::new(&CHECK, Location::file(&path), message);
-        finding.server_error = lack.server_error();
+        finding.server_error = lack.server_error(slru, files, page);
         findings.push(finding);
     }
 }

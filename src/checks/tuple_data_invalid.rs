@@ -4,7 +4,8 @@ use super::compressed_data_invalid::invalid_memory_alloc;
 use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
-use crate::format::tuple::{Attribute, AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::tuple::{Attribute, AttributeFault, Output, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::version::{Layout, Major};
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
@@ -90,7 +91,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             }
             Err((attnum, fault)) => {
                 let mut finding = found(view, tuple, desc, attnum, &fault.to_string());
-                finding.server_error = error_of(fault, desc.attribute(attnum)).filter(|_| is_read);
+                finding.server_error = error_of(fault, desc.attribute(attnum), layout).filter(|_| is_read);
                 findings.push(finding);
             }
             Ok(()) if is_toast => toast_chunk_invalid::run(view, tuple, findings),
@@ -111,15 +112,25 @@ fn is_header_sound(tuple: &HeapTuple, desc: &TupleDesc) -> bool {
 }
 
 /// What a query says of a value, where that does not hang on what lies behind it in memory.
-fn error_of(fault: AttributeFault, attribute: Option<&Attribute>) -> Option<String> {
-    match fault {
-        // varlena.c: text_to_cstring asks for one byte more than there is text. Of 3 bytes it
-        // copies -1.
-        AttributeFault::Length(len @ 0..=2) if attribute?.is_text => {
-            let text = i32::try_from(len).ok()?.checked_sub(VARHDRSZ.cast_signed())?;
-            Some(invalid_memory_alloc(text.checked_add(1)?))
-        }
-        _ => None,
+fn error_of(
+    fault: AttributeFault,
+    attribute: Option<&Attribute>,
+    layout: &Layout,
+) -> Option<String> {
+    // 19 works with lengths of another type.
+    if layout.since(Major::V19) {
+        return None;
+    }
+    let AttributeFault::Length(len @ 0..=2) = fault else {
+        return None;
+    };
+    let data = i64::from(len) - i64::from(VARHDRSZ);
+    match attribute?.output {
+        // One byte more than there is text. (Of a value of 3 bytes it copies -1.)
+        Output::Text => Some(invalid_memory_alloc(data + 1)),
+        // VARSIZE is 32 bits wide; two digits for each byte, after `\x`.
+        Output::Bytea => Some(invalid_memory_alloc((data + (1 << 32)) * 2 + 3)),
+        Output::Other => None,
     }
 }
 

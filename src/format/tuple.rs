@@ -27,9 +27,6 @@ const VARTAG_ONDISK: u8 = 18;
 const TOAST_POINTER_SIZE: usize = 18;
 /// `VARLENA_SIZE_LIMIT`: no value is longer.
 pub const VARLENA_SIZE_LIMIT: u32 = 0x3FFF_FFFF;
-/// `json`, `text`, `bpchar` and `varchar`: their output functions are all but
-/// `varlena.c: text_to_cstring`.
-const TEXT_TYPES: [Oid; 4] = [114, 25, 1042, 1043];
 /// `VARHDRSZ`.
 pub const VARHDRSZ: u32 = 4;
 /// Bytes before the data of a value compressed in its place.
@@ -44,8 +41,30 @@ pub struct Attribute {
     pub align: u8,
     /// `attisdropped`: the server passes over its values.
     pub attisdropped: bool,
-    /// Whether its values are handed out as they are.
-    pub is_text: bool,
+    /// How its values are put out.
+    pub output: Output,
+}
+
+/// Output functions of which it is known what they do with a value shorter than its header.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Output {
+    /// `varlena.c: text_to_cstring`.
+    Text,
+    /// `byteaout`.
+    Bytea,
+    /// Another.
+    Other,
+}
+
+impl Output {
+    fn of(atttypid: Oid) -> Self {
+        match atttypid {
+            17 => Self::Bytea,
+            // json, text, bpchar, varchar
+            114 | 25 | 1042 | 1043 => Self::Text,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// How the tuples of a table are laid out (`TupleDesc`). Tuples from before columns were
@@ -84,7 +103,7 @@ impl TupleDesc {
                 attlen: row.attlen,
                 align,
                 attisdropped: row.attisdropped,
-                is_text: TEXT_TYPES.contains(&row.atttypid),
+                output: Output::of(row.atttypid),
             });
         }
         let mut fixed_ends = vec![0];
