@@ -71,6 +71,7 @@ pub fn fault(varlena: &[u8], layout: &Layout) -> Option<Fault> {
     let source = varlena.get(COMPRESSED_HEADER_SIZE..)?;
     let rawsize = usize::try_from(size).ok()?;
     match method {
+        0 if !layout.since(Major::V12) => pglz::validate_before_12(source, rawsize),
         0 => pglz::validate(source, rawsize),
         1 => lz4::validate(source, rawsize),
         _ => return Some(Fault::Method(method)),

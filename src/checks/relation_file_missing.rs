@@ -4,9 +4,8 @@ use crate::check::Examination;
 use crate::cluster::catalog::CatalogRelation;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::catalog::{DATCONNLIMIT_INVALID_DB, PgDatabase};
-use crate::format::names::{database_dir, relation_path};
+use crate::format::names::relation_path;
 use crate::format::types::{ForkNumber, Oid, RelFileLocator};
-use crate::format::version::Version;
 use crate::recovery::plan::Plan;
 use super::slru_lacks::lacking;
 use crate::scan::Replay;
@@ -92,27 +91,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let mut location = Location::file(&path);
         location.relation = Some((locator, ForkNumber::Main, 0));
         let message = format!("the catalogs have this {}, and there is no file of it", relation.kind());
-        let finding = Finding::new(&CHECK, location, message);
-        findings.push(finding.server_error(server_error(examination, version, locator, &path)));
-    }
-}
-
-/// What a query of it says. Nobody gets into a database without a folder (`postinit.c:
-/// InitPostgres`).
-fn server_error(
-    examination: &Examination<'_>,
-    version: &Version,
-    locator: RelFileLocator,
-    path: &str,
-) -> String {
-    let database = examination.names.databases.get(&locator.db_oid);
-    let gone = database.filter(|row| {
-        let folder = database_dir(version, row.dattablespace, locator.db_oid);
-        !examination.evidence.holds(&folder)
-    });
-    match gone {
-        Some(row) => format!("database \"{}\" does not exist", row.datname),
-        None => format!("could not open file \"{path}\": No such file or directory"),
+        let finding = Finding::new(&CHECK, location, message)
+            .server_error(format!("could not open file \"{path}\": No such file or directory"));
+        findings.push(finding);
     }
 }
 

@@ -29,7 +29,7 @@ check! {
     /// to 9.6, `pg_xact` and `pg_wal` from 10 on. Each path must be there and of the right
     /// kind. It is fatal where the next start ends for it, and else damage. For each database in
     /// `pg_database`, as replay leaves it, `PG_VERSION` and `pg_filenode.map` must be in its
-    /// folder; nothing is said of those when the WAL or part of the commit log cannot be
+    /// folder, and the folder itself; nothing is said of those when the WAL or part of the commit log cannot be
     /// read. Files of tables are looked for by `pg_class`.
     ///
     /// ## What else may cause it
@@ -182,12 +182,22 @@ fn databases(examination: &Examination<'_>, findings: &mut Findings) {
                 || plan.created_tablespaces.contains(&row.dattablespace)
         });
         let folder = database_dir(version, row.dattablespace, *oid);
-        // One that is missing as a whole lacks its relations, too.
+        // A tablespace that is not there has a finding of its own, or is not part of the evidence.
+        let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
         if replayed
             || row.datconnlimit == DATCONNLIMIT_INVALID_DB
-            || !evidence.holds(&folder)
+            || !evidence.holds(parent)
             || unread.iter().any(|path| folder.starts_with(path.as_str()))
         {
+            continue;
+        }
+        let datname = &row.datname;
+        if !evidence.holds(&folder) {
+            let message = format!("directory {folder} is missing: nobody can connect to {datname}");
+            let finding = Finding::new(&CHECK, Location::file(&folder), message)
+                .severity(Severity::Damage)
+                .server_error(format!("database \"{datname}\" does not exist"));
+            findings.push(finding);
             continue;
         }
         for name in ["PG_VERSION", "pg_filenode.map"] {
@@ -195,7 +205,7 @@ fn databases(examination: &Examination<'_>, findings: &mut Findings) {
             if evidence.by_path(&path).is_some() {
                 continue;
             }
-            let message = format!("file {path} is missing: nobody can connect to {}", row.datname);
+            let message = format!("file {path} is missing: nobody can connect to {datname}");
             let error = match name {
                 "PG_VERSION" => format!("\"{folder}\" is not a valid data directory"),
                 _ => relmapper_error(version, &path),
