@@ -2442,6 +2442,7 @@ impl Base {
             .findings
             .sorted()
             .into_iter()
+            .filter(|f| f.check.code == row.code)
             .filter_map(|f| f.server_error.as_deref());
         match dir.server_error {
             Some("") if errors.next().is_some() => complaints.push("  a server error".to_owned()),
@@ -2481,7 +2482,8 @@ struct Dir<'b> {
     anywhere: Option<&'static str>,
     /// Codes that may be there besides.
     allowed: Vec<&'static str>,
-    /// What some finding's `server_error` must contain; empty when there must be none.
+    /// What the `server_error` of some finding of the row's code must contain; empty when none
+    /// of them must have one.
     server_error: Option<&'static str>,
 }
 

@@ -4,6 +4,7 @@ use super::compressed_data_invalid::invalid_memory_alloc;
 use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
+use crate::format::page::PD_ALL_VISIBLE;
 use crate::format::tuple::{Attribute, AttributeFault, Output, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use crate::format::version::{Layout, Major};
 use crate::scan::page::HeapView;
@@ -64,8 +65,8 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         if *state == TupleState::NotInserted || !is_header_sound(tuple, desc) {
             continue;
         }
-        // A query takes no other row apart.
-        let is_read = *state == TupleState::Row;
+        // A scan takes no other row apart.
+        let is_read = *state == TupleState::Row || page.header.has(PD_ALL_VISIBLE);
         let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
             // As a chunk it is not sound at all.

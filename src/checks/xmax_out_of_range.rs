@@ -77,5 +77,5 @@ pub(super) fn asks_for_xmax(
     });
     state.is_some_and(|state| *state != TupleState::NotInserted)
         && !running
-        && !view.view.is_toast()
+        && view.view.asks_for_transactions()
 }

@@ -59,7 +59,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             && tuple.header.xmin(layout) != Xmin::Frozen
         {
             let asked = matches!(tuple.header.xmin(layout), Xmin::Undecided(_))
-                && !view.view.is_toast();
+                && view.view.asks_for_transactions();
             report(&CHECK, "xmin", view, tuple, asked, &horizons, tally);
         }
     }

@@ -34,6 +34,7 @@ const RELSEG_SIZE: u32 = 131_072;
 /// Where a page's header has its fields.
 const PD_CHECKSUM: usize = 8;
 const PD_FLAGS: usize = 10;
+const PD_ALL_VISIBLE: u16 = 4;
 const PD_LOWER: usize = 12;
 const PD_UPPER: usize = 14;
 const PD_SPECIAL: usize = 16;
@@ -209,6 +210,11 @@ fn xmax(table: &Table, xid: u32, hints: u16) {
     });
 }
 
+/// Marks the first page so.
+fn all_visible(table: &Table) {
+    header(table, PD_FLAGS, PD_ALL_VISIBLE);
+}
+
 /// Overwrites four bytes of the second column of the first tuple.
 fn word(table: &Table, at: usize, value: u32) {
     first(table, |page| page.set_xid(1, at, value));
@@ -324,6 +330,26 @@ fn kinds() -> Vec<Kind> {
             page.set_xid(1, T_XMAX, PAST);
             page.bits(1, T_INFOMASK, XMAX_HINTS, 0);
         })),
+        kind("xmin never assigned on an all-visible page", FIXED, |t| {
+            xmin(t, PAST, 0);
+            all_visible(t);
+        }),
+        kind("xmax never assigned on an all-visible page", FIXED, |t| {
+            xmax(t, PAST, 0);
+            all_visible(t);
+        }),
+        kind("multixact too old on an all-visible page", FIXED, |t| {
+            xmax(t, 4_000_000_000, HEAP_XMAX_IS_MULTI);
+            all_visible(t);
+        }),
+        kind("pglz stream of a deleted row on an all-visible page", PGLZ, |t| {
+            first(t, |page| {
+                page.set(1, BODY + 8, [0xFF; 16]);
+                page.set_xid(1, T_XMAX, 3);
+                page.bits(1, T_INFOMASK, XMAX_HINTS, HEAP_XMAX_COMMITTED);
+            });
+            all_visible(t);
+        }),
         kind("multixact too old", FIXED, |t| xmax(t, 4_000_000_000, HEAP_XMAX_IS_MULTI)),
         kind("multixact in the future", FIXED, |t| xmax(t, 1_000_000, HEAP_XMAX_IS_MULTI)),
         kind("multixact in the future, lock only", FIXED, |t| xmax(t, 1_000_000, HEAP_XMAX_IS_MULTI | HEAP_XMAX_LOCK_ONLY)),
