@@ -80,7 +80,7 @@ scenarios! {
     damaged_relations: crate::parity::damaged_relations;
     stale_visibility_map: crate::parity::stale_visibility_map;
     damaged_files: crate::parity::damaged_files;
-    copy: crate::server_error::copy;
+    copy_of_every_table: crate::server_error::copy_of_every_table;
 }
 
 /// One major for each format of WAL records and their messages.

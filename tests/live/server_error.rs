@@ -526,8 +526,11 @@ END$$;
 DROP TABLE burn;
 ";
 
+/// What is done to files below a folder.
+type Edit = fn(&Path);
+
 /// Databases that are damaged as a whole, each with a table `copied`.
-const DATABASES: &[(&str, fn(&Path))] = &[
+const DATABASES: &[(&str, Edit)] = &[
     ("db_map_checksum", |db| {
         flip(&db.join("pg_filenode.map"), 100)
     }),
@@ -539,6 +542,26 @@ const DATABASES: &[(&str, fn(&Path))] = &[
     ("db_version_missing", |db| remove(&db.join("PG_VERSION"))),
     ("db_version_invalid", |db| {
         bytes(&db.join("PG_VERSION"), |bytes| bytes[0] = b'x')
+    }),
+];
+
+/// Copies that lose the first segment of an SLRU, or what is in it.
+const SEGMENTS: &[(&str, Edit)] = &[
+    ("pg_xact missing", |data| remove(&data.join("pg_xact/0000"))),
+    ("pg_xact cut", |data| {
+        bytes(&data.join("pg_xact/0000"), Vec::clear)
+    }),
+    ("offsets missing", |data| {
+        remove(&data.join("pg_multixact/offsets/0000"))
+    }),
+    ("offsets cut", |data| {
+        bytes(&data.join("pg_multixact/offsets/0000"), Vec::clear)
+    }),
+    ("members missing", |data| {
+        remove(&data.join("pg_multixact/members/0000"))
+    }),
+    ("members cut", |data| {
+        bytes(&data.join("pg_multixact/members/0000"), Vec::clear)
     }),
 ];
 
@@ -842,28 +865,8 @@ fn first_error(said: &str) -> Option<String> {
     })
 }
 
-/// Removes the first segment of an SLRU, or cuts it.
-const SEGMENTS: &[(&str, fn(&Path))] = &[
-    ("pg_xact missing", |data| remove(&data.join("pg_xact/0000"))),
-    ("pg_xact cut", |data| {
-        bytes(&data.join("pg_xact/0000"), Vec::clear)
-    }),
-    ("offsets missing", |data| {
-        remove(&data.join("pg_multixact/offsets/0000"))
-    }),
-    ("offsets cut", |data| {
-        bytes(&data.join("pg_multixact/offsets/0000"), Vec::clear)
-    }),
-    ("members missing", |data| {
-        remove(&data.join("pg_multixact/members/0000"))
-    }),
-    ("members cut", |data| {
-        bytes(&data.join("pg_multixact/members/0000"), Vec::clear)
-    }),
-];
-
 /// Every kind of damage on one major.
-pub fn copy(server: Server) {
+pub fn copy_of_every_table(server: Server) {
     let mut rows = Vec::new();
     let base = Base::new(Cluster::init(server, &SETTINGS), true);
     let copy = base.cluster.stand_in();
@@ -887,5 +890,6 @@ pub fn copy(server: Server) {
     let copy = base.cluster.stand_in();
     base.damage(&copy.data());
     base.compare("without checksums", copy, &mut rows);
-    conclude("copy", server, &rows, "");
+    let summary = format!("{} kinds of damage to tables\n", base.kinds.len());
+    conclude("copy", server, &rows, &summary);
 }
