@@ -357,6 +357,45 @@ static FILES: &[Row] = &[
         d.outcome = Some(Outcome::Fails);
         vec![d.file("required-file-missing", "global/pg_control")]
     }),
+    hit(
+        "required-file-missing",
+        "PG_VERSION of a database removed",
+        |d| {
+            d.remove("base/16386/PG_VERSION");
+            d.server_error = Some("\"base/16386\" is not a valid data directory");
+            let found = d.file("required-file-missing", "base/16386/PG_VERSION");
+            vec![found.severity(Severity::Damage)]
+        },
+    ),
+    hit(
+        "required-file-missing",
+        "relation map of a database removed",
+        |d| {
+            d.remove("base/16386/pg_filenode.map");
+            d.server_error = Some("\"base/16386/pg_filenode.map\": No such file or directory");
+            let found = d.file("required-file-missing", "base/16386/pg_filenode.map");
+            vec![found.severity(Severity::Damage)]
+        },
+    ),
+    hit(
+        "required-file-missing",
+        "folder of a database removed",
+        |d| {
+            fs::remove_dir_all(d.path("base/16386")).unwrap();
+            d.server_error = Some("database \"app\" does not exist");
+            let found = d.file("required-file-missing", "base/16386");
+            vec![found.severity(Severity::Damage)]
+        },
+    ),
+    near_miss(
+        "required-file-missing",
+        "folder of no database without its files",
+        |d| {
+            fs::create_dir_all(d.path("base/99999")).unwrap();
+            d.write("base/99999/2619", &[]);
+            vec![]
+        },
+    ),
     hit("required-file-missing", "pg_subtrans removed", |d| {
         fs::remove_dir_all(d.path("pg_subtrans")).unwrap();
         // After a clean shutdown the server starts without it.
@@ -685,6 +724,7 @@ static FILES: &[Row] = &[
             }
             d.remove(&path);
             d.write(&format!("{path}.1"), &bytes);
+            d.server_error = Some("\": No such file or directory");
             vec![d.file("relation-segment-missing", &path)]
         },
     ),
@@ -696,6 +736,8 @@ static FILES: &[Row] = &[
             let mut page = d.read(&path)[..BLCKSZ].to_vec();
             d.fix_checksum(&mut page, 2 * RELSEG_SIZE);
             d.write(&format!("{path}.2"), &page);
+            // A scan ends where the first segment does.
+            d.server_error = Some("");
             let size = d.size(&path);
             vec![
                 d.file("relation-segment-missing", &format!("{path}.1")),
@@ -1209,9 +1251,17 @@ static TUPLES: &[Row] = &[
         "a text shorter than its header",
         |d| {
             d.tuple("ziplog", 7, 5, |t| set_first_value(t, 3 << 2));
+            // The server copies -1 bytes of it, and crashes.
+            d.server_error = Some("");
             vec![d.tuple_found("tuple-data-invalid", "ziplog", 7, 5)]
         },
     ),
+    hit("tuple-data-invalid", "a text of no bytes", |d| {
+        d.tuple("ziplog", 7, 5, |t| set_first_value(t, 0));
+        d.server_error = Some("invalid memory alloc request size 18446744073709551613");
+        vec![d.tuple_found("tuple-data-invalid", "ziplog", 7, 5)]
+    })
+    .until(Major::V18),
     hit(
         "tuple-data-invalid",
         "a text that is for memory only",
@@ -1311,6 +1361,12 @@ static TUPLES: &[Row] = &[
         },
     )
     .since(Major::V14),
+    hit("compressed-data-invalid", "a raw size of a gigabyte", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 4, 0x3FFF_FFFE));
+        d.server_error = Some("invalid memory alloc request size 1073741826");
+        vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+    }),
     near_miss("compressed-data-invalid", "another first byte", |d| {
         let (offnum, at) = d.stored(is_pglz);
         d.tuple("toasty", 0, offnum, |t| {
@@ -1443,6 +1499,8 @@ static TUPLES: &[Row] = &[
     hit("xmin-out-of-range", "the next transaction", |d| {
         let next = d.next_xid();
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, next, 0));
+        // It counts as running.
+        d.server_error = Some("");
         vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
     }),
     hit(
@@ -1512,6 +1570,7 @@ static TUPLES: &[Row] = &[
     hit("xmax-out-of-range", "the next transaction", |d| {
         let next = d.next_xid();
         d.tuple("ziplog", 7, 5, |t| deleted_by(t, next, 0));
+        d.server_error = Some("");
         vec![d.tuple_found("xmax-out-of-range", "ziplog", 7, 5)]
     }),
     hit("xmax-out-of-range", "a locker before the oldest", |d| {
@@ -2473,6 +2532,19 @@ impl Base {
         {
             complaints.push(format!("  no message with \"{text}\""));
         }
+        let mut errors = report
+            .findings
+            .sorted()
+            .into_iter()
+            .filter(|f| f.check.code == row.code)
+            .filter_map(|f| f.server_error.as_deref());
+        match dir.server_error {
+            Some("") if errors.next().is_some() => complaints.push("  a server error".to_owned()),
+            Some(text) if !errors.any(|error| error.contains(text)) && !text.is_empty() => {
+                complaints.push(format!("  no server error with \"{text}\""));
+            }
+            _ => {}
+        }
         if complaints.is_empty() {
             return Ok(());
         }
@@ -2504,6 +2576,9 @@ struct Dir<'b> {
     anywhere: Option<&'static str>,
     /// Codes that may be there besides.
     allowed: Vec<&'static str>,
+    /// What the `server_error` of some finding of the row's code must contain; empty when none
+    /// of them must have one.
+    server_error: Option<&'static str>,
 }
 
 impl<'b> Dir<'b> {
@@ -2526,6 +2601,7 @@ impl<'b> Dir<'b> {
             message: None,
             anywhere: None,
             allowed: Vec::new(),
+            server_error: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Commit log segment is missing.
 
 use crate::check::Examination;
+use crate::cluster::xact::XactLog;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::slru_lacks::{Lacking, lacking};
@@ -61,7 +62,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             continue;
         }
         named.insert(segno);
-        findings.push(needed(&lack, page, examination));
+        findings.push(needed(&lack, page, xacts, examination));
     }
     // Nobody's rows depend on the rest, but the server never leaves a hole there.
     let Some(horizons) = examination.horizons else { return };
@@ -95,12 +96,17 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     }
 }
 
-fn needed(lack: &Lacking<'_>, page: u64, examination: &Examination<'_>) -> Finding {
+fn needed(
+    lack: &Lacking<'_>,
+    page: u64,
+    xacts: &XactLog<'_>,
+    examination: &Examination<'_>,
+) -> Finding {
     let path = path(page / SLRU_PAGES_PER_SEGMENT, examination);
     let message = format!("is missing; {}", lack.who_but(page));
-    let xid = lack.example;
-    Finding::new(&CHECK, Location::file(&path), message)
-        .server_error(format!("could not access status of transaction {xid}"))
+    let mut finding = Finding::new(&CHECK, Location::file(&path), message);
+    finding.server_error = lack.server_error(Slru::Xact, &xacts.clog, page);
+    finding
 }
 
 /// Path of a commit log segment.

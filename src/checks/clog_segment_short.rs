@@ -2,7 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::clog_segment_missing::path;
 use super::slru_lacks::lacking;
 use crate::scan::tally::Lack;
@@ -55,9 +55,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         }
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who_but(page));
         let at = lack.page_offset(page);
-        let xid = lack.example;
-        let finding = Finding::new(&CHECK, Location::file(&path(segno, examination)).at_byte(at), message)
-            .server_error(format!("could not access status of transaction {xid}"));
+        let location = Location::file(&path(segno, examination)).at_byte(at);
+        let mut finding = Finding::new(&CHECK, location, message);
+        finding.server_error = lack.server_error(Slru::Xact, &xacts.clog, page);
         findings.push(finding);
     }
 }

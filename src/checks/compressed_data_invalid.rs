@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::format::heap::HeapTuple;
-use crate::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, VARLENA_SIZE_LIMIT};
+use crate::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use crate::format::version::{Layout, Major};
 use crate::format::{Malformed, lz4, pglz};
 use crate::scan::page::HeapView;
@@ -52,7 +52,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Method(method) => write!(f, "compression method {method} is none"),
-            Self::Size(size) => write!(f, "size {size} exceeds limit {VARLENA_SIZE_LIMIT}"),
+            Self::Size(size) => {
+                write!(f, "size {size} exceeds limit {}", VARLENA_SIZE_LIMIT - VARHDRSZ)
+            }
             Self::Data(malformed, size) => write!(f, "{malformed}, which is {size} bytes"),
         }
     }
@@ -63,12 +65,13 @@ impl fmt::Display for Fault {
 pub fn fault(varlena: &[u8], layout: &Layout) -> Option<Fault> {
     let header = Compression::of(varlena)?;
     let (size, method) = (header.size(layout), header.method(layout));
-    if size > VARLENA_SIZE_LIMIT {
+    if size > VARLENA_SIZE_LIMIT - VARHDRSZ {
         return Some(Fault::Size(size));
     }
     let source = varlena.get(COMPRESSED_HEADER_SIZE..)?;
     let rawsize = usize::try_from(size).ok()?;
     match method {
+        0 if !layout.since(Major::V12) => pglz::validate_before_12(source, rawsize),
         0 => pglz::validate(source, rawsize),
         1 => lz4::validate(source, rawsize),
         _ => return Some(Fault::Method(method)),
@@ -105,6 +108,17 @@ pub fn finding(
         Fault::Method(method) => {
             finding.server_error(format!("invalid compression method id {method}"))
         }
-        Fault::Size(_) => finding,
+        // It is signed up to 13; what overflows asks for nothing.
+        Fault::Size(size) => match size.cast_signed().wrapping_add(VARHDRSZ.cast_signed()) {
+            0..=3 => finding,
+            bytes => finding.server_error(invalid_memory_alloc(bytes.into())),
+        },
     }
+}
+
+/// What `mcxt.c: palloc` says of a size it is asked for.
+#[must_use]
+pub(super) fn invalid_memory_alloc(bytes: i64) -> String {
+    let size = bytes.cast_unsigned();
+    format!("invalid memory alloc request size {size}")
 }

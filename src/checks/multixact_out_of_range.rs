@@ -1,5 +1,6 @@
 //! Multixact in xmax cannot be.
 
+use super::xmax_out_of_range::asks_for_xmax;
 use crate::format::heap::{HEAP_XMAX_IS_MULTI, HeapTuple, Xmax};
 use crate::format::types::MultiXactId;
 use crate::scan::page::HeapView;
@@ -47,7 +48,7 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
     let layout = &view.view.context.layout;
-    for tuple in view.heap.tuples {
+    for (at, tuple) in view.heap.tuples.iter().enumerate() {
         if !tuple.header.has(HEAP_XMAX_IS_MULTI) {
             continue;
         }
@@ -55,7 +56,10 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             && let Some(fault) = horizons.multi_fault(multi)
             && !view.view.multi_awaits_wal(multi)
         {
-            report(view, tuple, multi, fault, &horizons, tally);
+            // Only the members of a multixact with an updater are asked for when rows are read.
+            let asked = matches!(tuple.header.xmax(layout), Xmax::Members(_))
+                && asks_for_xmax(view, tuple, tally.states.get(at));
+            report(view, tuple, (multi, fault), asked, &horizons, tally);
         }
     }
 }
@@ -64,8 +68,8 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
 fn report(
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,
-    multi: MultiXactId,
-    fault: OutOfRange,
+    (multi, fault): (MultiXactId, OutOfRange),
+    asked: bool,
     horizons: &Horizons,
     tally: &mut Tally,
 ) {
@@ -86,8 +90,7 @@ fn report(
         .view
         .tuple_finding(&CHECK, tuple.offnum, at, message)
         .found_expected(multi, format!("{oldest} to {}", next.wrapping_sub(1)));
-    // Only the members of a multixact with an updater are asked for when rows are read.
-    if matches!(tuple.header.xmax(&view.view.context.layout), Xmax::Members(_)) {
+    if asked {
         finding = finding.server_error(error);
     }
     tally.push(finding);

@@ -53,10 +53,9 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             continue;
         }
         let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &layout);
-        let multi = lack.example;
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who());
-        let finding = Finding::new(&CHECK, Location::file(&path), message)
-            .server_error(format!("could not access status of transaction {multi}"));
+        let mut finding = Finding::new(&CHECK, Location::file(&path), message);
+        finding.server_error = lack.server_error(slru, files, page);
         findings.push(finding);
     }
 }

@@ -1,6 +1,6 @@
 //! Page checksum does not match.
 
-use super::page_header_invalid::invalid_page;
+use super::page_header_invalid::refused;
 use crate::format::checksum::{explain, page_checksum};
 use crate::scan::page::PageView;
 use crate::scan::tally::Tally;
@@ -65,7 +65,7 @@ fn report(view: &PageView<'_>, expected: u16, tally: &mut Tally) {
         if let Some(cause) = explain(view.page, view.blkno, view.fork.blocks(layout), layout) {
             finding.message = format!("{}: {cause}", finding.message);
         }
-        finding = finding.server_error(invalid_page(view));
+        finding = refused(view, finding);
     }
     tally.push(finding);
 }

@@ -1,6 +1,8 @@
 //! Page header is invalid: the server refuses the page.
 
+use crate::finding::Finding;
 use crate::format::page::page_faults;
+use crate::format::types::ForkNumber;
 use crate::format::version::Major;
 use crate::scan::page::PageView;
 use crate::scan::tally::Tally;
@@ -64,12 +66,21 @@ fn report(view: &PageView<'_>, tally: &mut Tally) {
             .found_expected(faults, "a page header"),
         None => view.finding(&CHECK, faults),
     };
-    tally.push(finding.server_error(invalid_page(view)));
+    tally.push(refused(view, finding));
 }
 
-/// What the server says of a page it refuses (`bufmgr.c: ReadBuffer_common`, `buffer_readv_report`).
+/// With what the server says of a page it refuses (`bufmgr.c: ReadBuffer_common`,
+/// `buffer_readv_report`). Pages of the maps it takes for empty ones (`freespace.c:
+/// fsm_readbuf`, `visibilitymap.c: vm_readbuf`), and init forks it copies as they are.
 #[must_use]
-pub fn invalid_page(view: &PageView<'_>) -> String {
+pub fn refused(view: &PageView<'_>, finding: Finding) -> Finding {
+    if view.fork.fork != ForkNumber::Main {
+        return finding;
+    }
+    finding.server_error(invalid_page(view))
+}
+
+fn invalid_page(view: &PageView<'_>) -> String {
     let (blkno, path) = (view.blkno, view.server_path());
     if view.context.layout.since(Major::V18) {
         format!("invalid page in block {blkno} of relation \"{path}\"")

@@ -1,6 +1,6 @@
 //! Special space is not that of an index page.
 
-use crate::format::index::{Meta, Special};
+use crate::format::index::{Meta, MetaFault, Special};
 use crate::scan::page::PageView;
 use crate::scan::tally::Tally;
 
@@ -60,6 +60,14 @@ pub fn run(view: &PageView<'_>, tally: &mut Tally) {
     if special.is_meta()
         && let Some(fault) = Meta::parse(view.page, special.kind()).and_then(|m| m.fault(layout))
     {
-        tally.push(view.finding(&CHECK, format!("meta page: {fault}")));
+        let mut finding = view.finding(&CHECK, format!("meta page: {fault}"));
+        // nbtpage.c: _bt_getmeta, with which every search begins.
+        if let (Special::Btree { .. }, MetaFault::Magic { .. }) = (special, fault)
+            && let Some(index) = view.context.names.relation(view.fork.locator)
+        {
+            let name = &index.class.relname;
+            finding = finding.server_error(format!("index \"{name}\" is not a btree"));
+        }
+        tally.push(finding);
     }
 }

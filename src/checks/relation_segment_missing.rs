@@ -2,6 +2,7 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
+use crate::format::types::ForkNumber;
 
 check! {
     /// ## What it means
@@ -53,9 +54,14 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             );
             let mut location = Location::file(&path);
             location.relation = Some((fork.locator, fork.fork, segment));
-            let finding = Finding::new(&CHECK, location, message)
-                .recovery(context.fate(fork, first_block))
-                .server_error(format!("could not open file \"{path}\""));
+            let mut finding =
+                Finding::new(&CHECK, location, message).recovery(context.fate(fork, first_block));
+            // A later one is not looked for: a scan ends where it should begin (md.c: mdnblocks).
+            if segment == 0 && fork.fork == ForkNumber::Main {
+                finding = finding.server_error(format!(
+                    "could not open file \"{path}\": No such file or directory"
+                ));
+            }
             findings.push(finding);
         }
     }

@@ -58,13 +58,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             location.relation = Some((fork.locator, fork.fork, *segment));
             let finding = Finding::new(&CHECK, location, message)
                 .recovery(context.fate(fork, first_lost))
-                .found_expected(size, full)
-                .server_error(format!(
-                    "could not open file \"{}\" (target block {}): previous segment is only \
-                     {blocks} blocks",
-                    fork.segment_path(last.0.saturating_add(0)),
-                    last.0.saturating_mul(layout.relseg_size)
-                ));
+                .found_expected(size, full);
             findings.push(finding);
         }
     }

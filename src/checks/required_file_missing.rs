@@ -1,9 +1,12 @@
 //! A file or directory that the server needs is missing.
 
-use crate::check::Examination;
+use crate::check::{Examination, Only};
 use crate::finding::{Finding, Findings, Location};
 use crate::finding::Severity;
+use crate::format::catalog::DATCONNLIMIT_INVALID_DB;
+use crate::format::names::database_dir;
 use crate::format::version::{Major, Version};
+use crate::scan::Replay;
 
 check! {
     /// ## What it means
@@ -24,8 +27,10 @@ check! {
     /// ## How it is decided
     /// The list of what `initdb` makes, for the version at hand: `pg_clog` and `pg_xlog` up
     /// to 9.6, `pg_xact` and `pg_wal` from 10 on. Each path must be there and of the right
-    /// kind. It is fatal where the next start ends for it, and else damage. Files of tables
-    /// are looked for by `pg_class`.
+    /// kind. It is fatal where the next start ends for it, and else damage. For each database in
+    /// `pg_database`, as replay leaves it, `PG_VERSION` and `pg_filenode.map` must be in its
+    /// folder, and the folder itself; nothing is said of those when the WAL or part of the commit log cannot be
+    /// read. Files of tables are looked for by `pg_class`.
     ///
     /// ## What else may cause it
     /// A backup or copying tool, `git` or an object store, which drops empty folders:
@@ -149,6 +154,76 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let finding = Finding::new(&CHECK, Location::file(required.path), message);
         findings.push(finding.severity(severity));
     }
+    databases(examination, findings);
+}
+
+/// What each database has in its folder, and without which nobody can connect to it
+/// (`miscinit.c: ValidatePgVersion`, `relmapper.c: load_relmap_file`).
+fn databases(examination: &Examination<'_>, findings: &mut Findings) {
+    let (Some(context), Some(version)) = (examination.scan, examination.cluster.version) else {
+        return;
+    };
+    let plan = match context.replay {
+        Replay::None => None,
+        Replay::Plan(plan) => Some(plan),
+        Replay::Unknown => return,
+    };
+    // Without the commit log there may seem to be databases that were dropped long ago.
+    if examination.options.only != Only::All || !context.clog_is_whole {
+        return;
+    }
+    let evidence = examination.evidence;
+    let unread: Vec<String> = evidence.not_examined().into_iter().map(|note| note.path).collect();
+    for (oid, row) in &examination.names.databases {
+        let key = (*oid, row.dattablespace);
+        let replayed = plan.is_some_and(|plan| {
+            plan.copied_databases.contains(&key)
+                || plan.dropped_databases.contains(&key)
+                || plan.created_tablespaces.contains(&row.dattablespace)
+        });
+        let folder = database_dir(version, row.dattablespace, *oid);
+        // A tablespace that is not there has a finding of its own, or is not part of the evidence.
+        let parent = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
+        if replayed
+            || row.datconnlimit == DATCONNLIMIT_INVALID_DB
+            || !evidence.holds(parent)
+            || unread.iter().any(|path| folder.starts_with(path.as_str()))
+        {
+            continue;
+        }
+        let datname = &row.datname;
+        if !evidence.holds(&folder) {
+            let message = format!("directory {folder} is missing: nobody can connect to {datname}");
+            let finding = Finding::new(&CHECK, Location::file(&folder), message)
+                .severity(Severity::Damage)
+                .server_error(format!("database \"{datname}\" does not exist"));
+            findings.push(finding);
+            continue;
+        }
+        for name in ["PG_VERSION", "pg_filenode.map"] {
+            let path = format!("{folder}/{name}");
+            if evidence.by_path(&path).is_some() {
+                continue;
+            }
+            let message = format!("file {path} is missing: nobody can connect to {datname}");
+            let error = match name {
+                "PG_VERSION" => format!("\"{folder}\" is not a valid data directory"),
+                _ => relmapper_error(version, &path),
+            };
+            let finding = Finding::new(&CHECK, Location::file(&path), message);
+            findings.push(finding.severity(Severity::Damage).server_error(error));
+        }
+    }
+}
+
+/// What the server says of a relation map that is not there.
+fn relmapper_error(version: &Version, path: &str) -> String {
+    let what = if version.since(Major::V12) {
+        "could not open file"
+    } else {
+        "could not open relation mapping file"
+    };
+    format!("{what} \"{path}\": No such file or directory")
 }
 
 /// Whether a message with which the start ends is said for want of a directory.

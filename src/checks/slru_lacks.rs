@@ -6,6 +6,7 @@ use crate::cluster::slru::SlruFiles;
 use crate::format::catalog::RELATION_RELATION_ID;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::types::{Oid, RelFileLocator};
+use crate::format::version::{Layout, Major};
 use crate::report::units::thousands;
 use crate::scan::tally::{Lack, Need};
 
@@ -68,6 +69,17 @@ impl<'a> Lacking<'a> {
     #[must_use]
     pub fn is_lost_page(&self, page: u64) -> bool {
         lacking(self.examination).any(|lack| lack.lack == Lack::ZeroedClogPage(page))
+    }
+
+    /// What a query of the relation says. In TOAST tables it does not ask for transactions
+    /// (`heapam_visibility.c: HeapTupleSatisfiesToast`).
+    #[must_use]
+    pub fn server_error(&self, slru: Slru, files: &SlruFiles, page: u64) -> Option<String> {
+        let layout = self.examination.cluster.layout.as_ref()?;
+        let promise = self.examination.names.promise(self.relation);
+        promise
+            .is_none_or(|promise| !promise.is_toast)
+            .then(|| unreadable_page(layout, slru, files, page, self.example))
     }
 
     fn relation(&self) -> String {
@@ -147,5 +159,28 @@ impl<'a> Lacking<'a> {
             .layout
             .map_or(8192, |layout| layout.blcksz);
         page % SLRU_PAGES_PER_SEGMENT * u64::from(blcksz)
+    }
+}
+
+/// What the server says when it asks for a transaction or multixact on a page that is not
+/// there (`slru.c: SlruReportIOError`). From 19 on that of the file comes first.
+#[must_use]
+pub fn unreadable_page(
+    layout: &Layout,
+    slru: Slru,
+    files: &SlruFiles,
+    page: u64,
+    asked_for: u32,
+) -> String {
+    if !layout.since(Major::V19) {
+        return format!("could not access status of transaction {asked_for}");
+    }
+    let segno = page / SLRU_PAGES_PER_SEGMENT;
+    let path = slru.segment_path(segno, layout);
+    if files.has_segment(segno) {
+        let offset = page % SLRU_PAGES_PER_SEGMENT * u64::from(layout.blcksz);
+        format!("could not read from file \"{path}\" at offset {offset}: read too few bytes")
+    } else {
+        format!("could not open file \"{path}\": No such file or directory")
     }
 }

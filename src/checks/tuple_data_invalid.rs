@@ -1,10 +1,13 @@
 //! Values in a tuple do not fit it.
 
+use super::compressed_data_invalid::invalid_memory_alloc;
 use super::{compressed_data_invalid, toast_chunk_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
+use crate::format::page::PD_ALL_VISIBLE;
 use crate::format::toast::Chunk;
-use crate::format::tuple::{AttributeFault, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::tuple::{Attribute, AttributeFault, Output, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use crate::format::version::{Layout, Major};
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
@@ -60,7 +63,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         return;
     }
     let layout = &page.context.layout;
-    let is_toast = page.promise.is_some_and(|promise| promise.is_toast);
+    let is_toast = page.is_toast();
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
@@ -69,6 +72,8 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             continue;
         }
         let is_row = *state == TupleState::Row;
+        // A scan takes no other row apart.
+        let is_read = is_row || page.header.has(PD_ALL_VISIBLE);
         let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
             // As a chunk it is not sound at all.
@@ -80,7 +85,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                     && let Some(fault) = compressed_data_invalid::fault(varlena, layout)
                 {
                     let column = column(desc, attnum);
-                    findings.push(compressed_data_invalid::finding(view, tuple, &column, fault));
+                    let mut finding = compressed_data_invalid::finding(view, tuple, &column, fault);
+                    finding.server_error.take_if(|_| !is_read);
+                    findings.push(finding);
                 }
             }
             Stored::External(pointer) => {
@@ -106,7 +113,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 findings.push(finding.severity(Severity::Abnormal));
             }
             Err((attnum, fault)) => {
-                findings.push(found(view, tuple, desc, attnum, &fault.to_string()));
+                let mut finding = found(view, tuple, desc, attnum, &fault.to_string());
+                finding.server_error = error_of(fault, desc.attribute(attnum), layout).filter(|_| is_read);
+                findings.push(finding);
             }
             Ok(()) if is_toast => match Chunk::read(&tuple.header, bytes, layout) {
                 Ok(Some(chunk)) if is_row => {
@@ -123,6 +132,29 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         }
     }
     tally.states = states;
+}
+
+/// What a query says of a value, where that does not hang on what lies behind it in memory.
+fn error_of(
+    fault: AttributeFault,
+    attribute: Option<&Attribute>,
+    layout: &Layout,
+) -> Option<String> {
+    // 19 works with lengths of another type.
+    if layout.since(Major::V19) {
+        return None;
+    }
+    let AttributeFault::Length(len @ 0..=2) = fault else {
+        return None;
+    };
+    let data = i64::from(len) - i64::from(VARHDRSZ);
+    match attribute?.output {
+        // One byte more than there is text. (Of a value of 3 bytes it copies -1.)
+        Output::Text => Some(invalid_memory_alloc(data + 1)),
+        // VARSIZE is 32 bits wide; two digits for each byte, after `\x`.
+        Output::Bytea => Some(invalid_memory_alloc((data + (1 << 32)) * 2 + 3)),
+        Output::Other => None,
+    }
 }
 
 /// What is wrong with the pointer to a value that is stored out of line.

@@ -1,8 +1,9 @@
 //! Deleting or locking transaction (xmax) cannot be.
 
 use super::xmin_out_of_range::report;
-use crate::format::heap::{HEAP_XMAX_INVALID, Xmax};
+use crate::format::heap::{HEAP_XMAX_INVALID, HeapTuple, Xmax, Xmin};
 use crate::scan::page::HeapView;
+use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
 
 check! {
@@ -48,16 +49,33 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
     let layout = &view.view.context.layout;
-    for tuple in view.heap.tuples {
+    for (at, tuple) in view.heap.tuples.iter().enumerate() {
         let xmax = tuple.header.t_xmax;
         if !xmax.is_normal() || tuple.header.has(HEAP_XMAX_INVALID) || horizons.xid_is_valid(xmax) {
             continue;
         }
         let asked = match tuple.header.xmax(layout) {
             Xmax::Locker(_) | Xmax::Deleted(_) => false,
-            Xmax::Undecided(_) => true,
+            Xmax::Undecided(_) => asks_for_xmax(view, tuple, tally.states.get(at)),
             Xmax::None | Xmax::Lockers(_) | Xmax::UpgradedLockers(_) | Xmax::Members(_) => continue,
         };
         report(&CHECK, "xmax", view, tuple, asked, &horizons, tally);
     }
+}
+
+/// Whether a query that meets the tuple has to find out what became of its xmax: it does once
+/// it counts the tuple as inserted (`heapam_visibility.c: HeapTupleSatisfiesMVCC`).
+pub(super) fn asks_for_xmax(
+    view: &HeapView<'_, '_>,
+    tuple: &HeapTuple,
+    state: Option<&TupleState>,
+) -> bool {
+    let context = view.view.context;
+    let running = context.horizons.is_some_and(|horizons| {
+        tuple.header.xmin(&context.layout) == Xmin::Committed
+            && !tuple.header.t_xmin.precedes(horizons.next_xid.xid())
+    });
+    state.is_some_and(|state| *state != TupleState::NotInserted)
+        && !running
+        && view.view.asks_for_transactions()
 }

@@ -31,14 +31,16 @@ enum Item {
 }
 
 /// Follows a stream that inflates to `rawsize` bytes, and hands out each item with its place in
-/// the output (`pg_lzcompress.c: pglz_decompress` with `check_complete`).
+/// the output (`pg_lzcompress.c: pglz_decompress` with `check_complete`). Gives the bytes of the
+/// last one that found no place.
 fn follow(
     source: &[u8],
     rawsize: usize,
     mut each: impl FnMut(usize, Item),
-) -> Result<(), Malformed> {
+) -> Result<usize, Malformed> {
     let mut sp = 0_usize;
     let mut dp = 0_usize;
+    let mut cut = 0;
     let next = |sp: &mut usize| {
         let byte = source.get(*sp).copied();
         *sp = sp.saturating_add(1);
@@ -61,7 +63,9 @@ fn follow(
                 if len == 18 {
                     len = len.saturating_add(usize::from(next(&mut sp)?));
                 }
-                len = len.min(rawsize.saturating_sub(dp));
+                let room = rawsize.saturating_sub(dp);
+                cut = len.saturating_sub(room);
+                len = len.min(room);
                 if off == 0 || off > dp {
                     return Err(malformed(sp, "refers to bytes before its start"));
                 }
@@ -77,7 +81,7 @@ fn follow(
     if sp != source.len() {
         return Err(malformed(sp, "has bytes left over"));
     }
-    Ok(())
+    Ok(cut)
 }
 
 /// Inflates `source` into `dest`, which must come out full with nothing left of `source`.
@@ -103,6 +107,7 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
             }
         }
     })
+    .map(|_| ())
 }
 
 /// Whether `source` inflates to `rawsize` bytes; as [`decompress`] decides, without the bytes.
@@ -110,7 +115,18 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
 /// # Errors
 /// The same as those of [`decompress`].
 pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
-    follow(source, rawsize, |_, _| {})
+    follow(source, rawsize, |_, _| {}).map(|_| ())
+}
+
+/// The same by the rules up to 11, when a last match that goes too far was an error.
+///
+/// # Errors
+/// Those of [`validate`], and that one.
+pub fn validate_before_12(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
+    match follow(source, rawsize, |_, _| {})? {
+        0 => Ok(()),
+        _ => Err(malformed(source.len(), "inflates to more than it should")),
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +161,12 @@ mod tests {
         assert_eq!(why(&[0, b'a'], 2), "inflates to less than it should");
         assert_eq!(why(&[0, b'a', b'b'], 1), "has bytes left over");
         assert_eq!(why(&[2, b'a', 0x00], 4), "ends too early");
+        // Three bytes from one back, of which there is room for two.
+        let source = [2, b'a', 0x00, 0x01];
+        assert_eq!(validate(&source, 3), Ok(()));
+        let too_far = validate_before_12(&source, 3).unwrap_err();
+        assert_eq!(too_far.why, "inflates to more than it should");
+        assert_eq!(validate_before_12(&source, 4), Ok(()));
     }
 
     proptest::proptest! {

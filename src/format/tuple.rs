@@ -41,6 +41,30 @@ pub struct Attribute {
     pub align: u8,
     /// `attisdropped`: the server passes over its values.
     pub attisdropped: bool,
+    /// How its values are put out.
+    pub output: Output,
+}
+
+/// Output functions of which it is known what they do with a value shorter than its header.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Output {
+    /// `varlena.c: text_to_cstring`.
+    Text,
+    /// `byteaout`.
+    Bytea,
+    /// Another.
+    Other,
+}
+
+impl Output {
+    fn of(atttypid: Oid) -> Self {
+        match atttypid {
+            17 => Self::Bytea,
+            // json, text, bpchar, varchar
+            114 | 25 | 1042 | 1043 => Self::Text,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// How the tuples of a table are laid out (`TupleDesc`). Tuples from before columns were
@@ -79,6 +103,7 @@ impl TupleDesc {
                 attlen: row.attlen,
                 align,
                 attisdropped: row.attisdropped,
+                output: Output::of(row.atttypid),
             });
         }
         let mut fixed_ends = vec![0];
@@ -274,11 +299,13 @@ impl Attribute {
         let len = word >> 2;
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let compressed = first & 2 != 0;
-        if len < VARHDRSZ || compressed && size < COMPRESSED_HEADER_SIZE {
+        if len < VARHDRSZ && !compressed {
             return Err(ValueFault::Length(len));
         }
         let end = within(off.saturating_add(size))?;
-        if compressed && let Some(value) = data.get(off..end) {
+        // One too short for its header is decompressed all the same, from nothing.
+        let whole = end.max(off.saturating_add(COMPRESSED_HEADER_SIZE));
+        if compressed && let Some(value) = data.get(off..whole) {
             met(attnum(at), Stored::Compressed(value));
         }
         Ok(end)

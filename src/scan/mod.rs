@@ -369,11 +369,11 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
         checks::line_pointer_invalid::run(&heap_view, tally);
         checks::tuple_header_invalid::run(&heap_view, tally);
         checks::update_chain_invalid::run(&heap_view, tally);
+        let all_rows = rows::count(&heap_view, tally);
         checks::xmin_out_of_range::run(&heap_view, tally);
         checks::xmax_out_of_range::run(&heap_view, tally);
         checks::multixact_out_of_range::run(&heap_view, tally);
         checks::tuple_not_frozen::run(&heap_view, tally);
-        let all_rows = rows::count(&heap_view, tally);
         visibility::heap(&heap_view, all_rows, tally);
         checks::tuple_data_invalid::run(&heap_view, tally);
     }

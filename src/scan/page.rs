@@ -8,7 +8,7 @@ use crate::checks::Check;
 use crate::cluster::catalog::Promise;
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
-use crate::format::page::PageHeader;
+use crate::format::page::{PD_ALL_VISIBLE, PageHeader};
 use crate::format::tuple::TupleDesc;
 use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId};
 
@@ -130,6 +130,21 @@ impl PageView<'_> {
     ) -> Finding {
         let location = self.location(Some(offnum), u64::from(page_offset));
         Finding::new(check, location, message).recovery(self.recovery())
+    }
+
+    /// Whether it is a page of a TOAST table.
+    #[must_use]
+    pub fn is_toast(&self) -> bool {
+        self.promise.is_some_and(|promise| promise.is_toast)
+    }
+
+    /// Whether a scan asks what became of the tuples' transactions. It takes all of a page
+    /// that is marked all-visible (`heapam.c: heapgetpage`; `heap_prepare_pagescan` from 17
+    /// on), and whatever it is led to in a TOAST table (`heapam_visibility.c:
+    /// HeapTupleSatisfiesToast`).
+    #[must_use]
+    pub fn asks_for_transactions(&self) -> bool {
+        !self.header.has(PD_ALL_VISIBLE) && !self.is_toast()
     }
 
     /// The path that the server's messages name: that of the fork's first segment.

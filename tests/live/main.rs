@@ -14,6 +14,7 @@ mod pitr;
 mod random_wal;
 mod replication;
 mod server;
+mod server_error;
 mod tool;
 mod workload;
 
@@ -79,6 +80,7 @@ scenarios! {
     damaged_relations: crate::parity::damaged_relations;
     stale_visibility_map: crate::parity::stale_visibility_map;
     damaged_files: crate::parity::damaged_files;
+    copy_of_every_table: crate::server_error::copy_of_every_table;
 }
 
 /// One major for each format of WAL records and their messages.

@@ -13,37 +13,37 @@ use pgautopsy::format::checksum::page_checksum;
 use crate::server::{Cluster, Server, make_dir, write_file};
 use crate::tool::{Report, check};
 
-const BLCKSZ: usize = 8192;
+pub const BLCKSZ: usize = 8192;
 
-const HEAP_HASNULL: u16 = 0x0001;
-const HEAP_XMIN_COMMITTED: u16 = 0x0100;
-const HEAP_XMIN_INVALID: u16 = 0x0200;
-const HEAP_XMAX_COMMITTED: u16 = 0x0400;
-const HEAP_XMAX_INVALID: u16 = 0x0800;
-const HEAP_XMAX_IS_MULTI: u16 = 0x1000;
-const HEAP_NATTS_MASK: u16 = 0x07FF;
-const HEAP_HOT_UPDATED: u16 = 0x4000;
-const HEAP_ONLY_TUPLE: u16 = 0x8000;
+pub const HEAP_HASNULL: u16 = 0x0001;
+pub const HEAP_XMIN_COMMITTED: u16 = 0x0100;
+pub const HEAP_XMIN_INVALID: u16 = 0x0200;
+pub const HEAP_XMAX_COMMITTED: u16 = 0x0400;
+pub const HEAP_XMAX_INVALID: u16 = 0x0800;
+pub const HEAP_XMAX_IS_MULTI: u16 = 0x1000;
+pub const HEAP_NATTS_MASK: u16 = 0x07FF;
+pub const HEAP_HOT_UPDATED: u16 = 0x4000;
+pub const HEAP_ONLY_TUPLE: u16 = 0x8000;
 
 /// Where a tuple's fields begin.
-const T_XMIN: usize = 0;
-const T_XMAX: usize = 4;
-const T_CTID_POSID: usize = 16;
-const T_INFOMASK2: usize = 18;
-const T_INFOMASK: usize = 20;
-const T_HOFF: usize = 22;
-const T_BITS: usize = 23;
+pub const T_XMIN: usize = 0;
+pub const T_XMAX: usize = 4;
+pub const T_CTID_POSID: usize = 16;
+pub const T_INFOMASK2: usize = 18;
+pub const T_INFOMASK: usize = 20;
+pub const T_HOFF: usize = 22;
+pub const T_BITS: usize = 23;
 
 /// A heap page to be damaged, by line pointer.
-struct Page(Vec<u8>);
+pub struct Page(pub Vec<u8>);
 
 impl Page {
-    fn read(path: &Path, block: usize) -> Page {
+    pub fn read(path: &Path, block: usize) -> Page {
         Page(fs::read(path).unwrap()[block * BLCKSZ..][..BLCKSZ].to_vec())
     }
 
     /// Puts it back, with a checksum that fits: it is not the checksum that is to tell.
-    fn write(mut self, path: &Path, block: u32) {
+    pub fn write(mut self, path: &Path, block: u32) {
         let sum = page_checksum(&self.0, block);
         self.0[8..10].copy_from_slice(&sum.to_le_bytes());
         let mut bytes = fs::read(path).unwrap();
@@ -51,57 +51,57 @@ impl Page {
         write_file(path, bytes);
     }
 
-    fn line_pointer(&self, offnum: usize) -> u32 {
+    pub fn line_pointer(&self, offnum: usize) -> u32 {
         let at = 24 + 4 * (offnum - 1);
         u32::from_le_bytes(self.0[at..at + 4].try_into().unwrap())
     }
 
     /// Makes a line pointer a redirect.
-    fn redirect(&mut self, offnum: usize, to: usize) {
+    pub fn redirect(&mut self, offnum: usize, to: usize) {
         let at = 24 + 4 * (offnum - 1);
         let lp = to as u32 | 2 << 15;
         self.0[at..at + 4].copy_from_slice(&lp.to_le_bytes());
     }
 
     /// Where a redirect leads.
-    fn target(&self, offnum: usize) -> usize {
+    pub fn target(&self, offnum: usize) -> usize {
         let lp = self.line_pointer(offnum);
         assert_eq!(lp >> 15 & 3, 2, "{offnum} is no redirect");
         (lp & 0x7FFF) as usize
     }
 
-    fn at(&self, offnum: usize, field: usize) -> usize {
+    pub fn at(&self, offnum: usize, field: usize) -> usize {
         let lp = self.line_pointer(offnum);
         assert_eq!(lp >> 15 & 3, 1, "{offnum} is no tuple");
         (lp & 0x7FFF) as usize + field
     }
 
-    fn u16(&self, offnum: usize, field: usize) -> u16 {
+    pub fn u16(&self, offnum: usize, field: usize) -> u16 {
         let at = self.at(offnum, field);
         u16::from_le_bytes(self.0[at..at + 2].try_into().unwrap())
     }
 
-    fn u32(&self, offnum: usize, field: usize) -> u32 {
+    pub fn u32(&self, offnum: usize, field: usize) -> u32 {
         let at = self.at(offnum, field);
         u32::from_le_bytes(self.0[at..at + 4].try_into().unwrap())
     }
 
-    fn set<const N: usize>(&mut self, offnum: usize, field: usize, value: [u8; N]) {
+    pub fn set<const N: usize>(&mut self, offnum: usize, field: usize, value: [u8; N]) {
         let at = self.at(offnum, field);
         self.0[at..at + N].copy_from_slice(&value);
     }
 
-    fn set_xid(&mut self, offnum: usize, field: usize, xid: u32) {
+    pub fn set_xid(&mut self, offnum: usize, field: usize, xid: u32) {
         self.set(offnum, field, xid.to_le_bytes());
     }
 
     /// Clears and sets bits of a field of 16.
-    fn bits(&mut self, offnum: usize, field: usize, clear: u16, set: u16) {
+    pub fn bits(&mut self, offnum: usize, field: usize, clear: u16, set: u16) {
         let bits = self.u16(offnum, field) & !clear | set;
         self.set(offnum, field, bits.to_le_bytes());
     }
 
-    fn add_to_hoff(&mut self, offnum: usize, by: i8) {
+    pub fn add_to_hoff(&mut self, offnum: usize, by: i8) {
         let at = self.at(offnum, T_HOFF);
         self.0[at] = self.0[at].wrapping_add_signed(by);
     }

@@ -243,6 +243,20 @@ impl Cluster {
 
     /// `initdb`, with checksums, and these lines of configuration.
     pub fn init(server: Server, configuration: &[&str]) -> Cluster {
+        Cluster::init_with(server, &["-k"], configuration)
+    }
+
+    /// `initdb` without checksums, and these lines of configuration.
+    pub fn init_without_checksums(server: Server, configuration: &[&str]) -> Cluster {
+        // From 18 on they are the default.
+        let options: &[&str] = match server.major {
+            18.. => &["--no-data-checksums"],
+            _ => &[],
+        };
+        Cluster::init_with(server, options, configuration)
+    }
+
+    fn init_with(server: Server, options: &[&str], configuration: &[&str]) -> Cluster {
         let cluster = Cluster::empty(server);
         let mut initdb = server.tool("initdb");
         initdb
@@ -255,10 +269,10 @@ impl Cluster {
                 "UTF8",
                 "--no-locale",
                 "-N",
-                "-k",
                 "-D",
             ])
-            .arg(cluster.data());
+            .arg(cluster.data())
+            .args(options);
         if server.small_segments() {
             initdb.arg("--wal-segsize=1");
         }
