@@ -303,9 +303,10 @@ impl Attribute {
             return Err(ValueFault::Length(len));
         }
         let end = within(off.saturating_add(size))?;
-        // One too short for its header is decompressed all the same, from nothing.
-        let whole = end.max(off.saturating_add(COMPRESSED_HEADER_SIZE));
-        if compressed && let Some(value) = data.get(off..whole) {
+        if compressed {
+            // One too short for its header is decompressed all the same, from nothing.
+            let whole = end.max(off.saturating_add(COMPRESSED_HEADER_SIZE));
+            let value = data.get(off..whole).ok_or(ValueFault::Length(len))?;
             met(attnum(at), Stored::Compressed(value));
         }
         Ok(end)
