@@ -30,7 +30,7 @@ use pgautopsy::format::relmap::RelMap;
 use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::slru::{self, Slru, parse_segment_name};
-use pgautopsy::format::toast::ChunkFault;
+use pgautopsy::format::toast::{Chunk, ToastValue, max_chunk_size};
 use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
@@ -78,6 +78,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("small_file", small_file),
     ("text_file", text_file),
     ("tree", tree),
+    ("toast_value", toast_value),
     ("tuple_deform", tuple_deform),
     ("wal_archive", wal_archive),
     ("wal_events", wal_events),
@@ -361,7 +362,13 @@ pub fn tuple_deform(data: &[u8]) {
     let Some(header) = HeapTupleHeader::parse(tuple) else {
         return;
     };
-    let _ = ChunkFault::of(&header, tuple, &layout).map(|fault| fault.to_string());
+    match Chunk::read(&header, tuple, &layout) {
+        Ok(Some(chunk)) => assert!((1..=max_chunk_size(&layout)).contains(&chunk.size)),
+        Ok(None) => {}
+        Err(fault) => {
+            printable(fault.to_string().into_bytes());
+        }
+    }
     let walked = desc.walk(&header, tuple, |attnum, stored| {
         assert!(desc.attribute(attnum).is_some() && desc.name(attnum).is_some());
         match stored {
@@ -374,6 +381,53 @@ pub fn tuple_deform(data: &[u8]) {
     if let Err((attnum, fault)) = walked {
         assert!(usize::from(attnum) <= rows.len().max(1));
         printable(fault.to_string().into_bytes());
+    }
+}
+
+/// A value that is put together from chunks: whole exactly when these are the right ones.
+pub fn toast_value(data: &[u8]) {
+    let mut input = Input(data);
+    let layout = Layout::usual(input.version());
+    let value = ToastValue {
+        value: input.u32(),
+        extsize: input.u32().max(1),
+        max: max_chunk_size(&layout),
+    };
+    let mut chunks = Vec::new();
+    while !input.0.is_empty() {
+        let (seq, size) = (input.u8(), input.u32());
+        chunks.push(Chunk {
+            chunk_id: value.value,
+            // Mostly the next one, as it should be.
+            chunk_seq: match seq {
+                255 => input.u32(),
+                0..=127 => chunks.len() as u32,
+                _ => u32::from(seq - 128),
+            },
+            size: if size & 1 == 0 { value.max } else { size >> 1 },
+        });
+    }
+    chunks.sort_unstable();
+    let is_whole = chunks.len() as u32 == value.count()
+        && chunks
+            .iter()
+            .zip(0..)
+            .all(|(chunk, seq)| chunk.chunk_seq == seq)
+        && chunks
+            .iter()
+            .all(|chunk| chunk.size == value.size_of(chunk.chunk_seq));
+    let fault = value.fault(&chunks);
+    assert_eq!(fault.is_none(), is_whole);
+    if let Some(fault) = fault {
+        printable(fault.message(value.value).into_bytes());
+        let said = fault.server_error(value.value, "pg_toast_16384", layout.version);
+        assert!(said.ends_with(&format!(
+            "for toast value {} in pg_toast_16384",
+            value.value
+        )));
+    } else {
+        let stored: u64 = chunks.iter().map(|chunk| u64::from(chunk.size)).sum();
+        assert_eq!(stored, u64::from(value.extsize));
     }
 }
 

@@ -52,7 +52,7 @@ macro_rules! replay {
         }
     )* };
 }
-replay! { archive, control, message_log, page, replay, small_file, text_file, tree, tuple_deform, wal_archive, wal_events, wal_record, wal_walk }
+replay! { archive, control, message_log, page, replay, small_file, text_file, toast_value, tree, tuple_deform, wal_archive, wal_events, wal_record, wal_walk }
 
 #[test]
 fn every_target_is_fuzzed_and_replayed() {
@@ -219,6 +219,7 @@ fn seeds_of_file(
                     if let Some(tuple) = page.get(off..off + len) {
                         // Integers, then texts.
                         let columns = [[0x8E; 4], [0x06; 4]].concat();
+                        seeds.add("toast_value", &[v], tuple);
                         seeds.add("tuple_deform", &[&[v, 8], &columns[..]].concat(), tuple);
                     }
                 }
