@@ -123,6 +123,7 @@ registry! {
     tuple_data_invalid,
     compressed_data_invalid,
     toast_chunk_invalid,
+    hint_bit_contradicts_clog,
     visibility_map_disagrees_with_heap,
     clog_segment_missing,
     clog_segment_short,
@@ -130,6 +131,8 @@ registry! {
     clog_segment_foreign,
     multixact_segment_missing,
     multixact_segment_short,
+    multixact_offset_invalid,
+    multixact_member_invalid,
     checkpoint_record_unreadable,
     wal_record_damaged,
     wal_segment_missing,
@@ -208,6 +211,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         clog_segment_foreign::run,
         multixact_segment_missing::run,
         multixact_segment_short::run,
+        multixact_offset_invalid::run,
     ];
     let all: [&[ClusterCheck]; 3] = match only {
         Only::All => [&control, &wal, &files],

@@ -151,6 +151,8 @@ pub struct ScanContext<'a> {
     pub xacts: Option<&'a XactLog<'a>>,
     /// Whether every page of it that may be asked for is there, and none is all zero.
     pub clog_is_whole: bool,
+    /// Transactions before this one were over before replay starts, but for prepared ones.
+    pub settled_before: Option<TransactionId>,
     /// Names of relations; one without was not committed.
     pub names: &'a Catalog,
     /// Findings kept of each group.
@@ -325,7 +327,9 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
         checks::xmin_out_of_range::run(&heap_view, tally);
         checks::xmax_out_of_range::run(&heap_view, tally);
         checks::multixact_out_of_range::run(&heap_view, tally);
+        checks::multixact_member_invalid::run(&heap_view, tally);
         checks::tuple_not_frozen::run(&heap_view, tally);
+        checks::hint_bit_contradicts_clog::run(&heap_view, tally);
         let all_rows = rows::count(&heap_view, tally);
         visibility::heap(&heap_view, all_rows, tally);
         checks::tuple_data_invalid::run(&heap_view, tally);
