@@ -139,6 +139,17 @@ impl SlruFiles {
         })
     }
 
+    /// Reads the whole pages of a segment; whether that can be done.
+    pub fn read_segment(&self, segno: u64, bytes: &mut Vec<u8>) -> bool {
+        let Some(segment) = self.segments.get(&segno) else {
+            return false;
+        };
+        bytes.clear();
+        bytes.resize(segment.pages as usize * self.layout.blcksz as usize, 0);
+        let got = segment.file.read_at(bytes, 0);
+        got.is_ok_and(|got| got == bytes.len())
+    }
+
     /// The place of an entry, and the bytes of its page; `None` when that is not on disk.
     pub fn entry<'c>(&self, cache: &'c mut SlruCache, entry: u64) -> Option<(SlruPlace, &'c [u8])> {
         let place = self.slru.locate(entry, &self.layout);

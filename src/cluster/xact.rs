@@ -352,6 +352,18 @@ impl<'e> XactLog<'e> {
             .is_some_and(|plan| plan.multis.contains_key(&multi))
     }
 
+    /// Where the members of a multixact begin, once replay is done, when that is set.
+    #[must_use]
+    pub fn first_member(
+        &self,
+        cache: &mut XactCache,
+        multi: MultiXactId,
+    ) -> Option<MultiXactOffset> {
+        self.offset_of(cache, multi)
+            .ok()
+            .filter(|offset| *offset != 0)
+    }
+
     /// Where the members of a multixact begin, once replay is done; 0 is not yet set.
     fn offset_of(
         &self,
