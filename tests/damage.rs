@@ -1598,6 +1598,83 @@ static TUPLES: &[Row] = &[
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, xid, XMIN_COMMITTED));
         vec![]
     }),
+    hit("sequence-invalid", "another magic number", |d| {
+        d.page("orders_id_seq", 0, |p| set_u32(p, BLCKSZ - 8, 0x1718));
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "a special space as of a table", |d| {
+        d.page("orders_id_seq", 0, |p| set_u16(p, PD_SPECIAL, 8192));
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "no line pointer", |d| {
+        d.page("orders_id_seq", 0, |p| set_u16(p, PD_LOWER, 24));
+        d.message = Some("has 0 line pointers");
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "a flag that is neither", |d| {
+        let at = d.is_called_at();
+        d.tuple("orders_id_seq", 0, 1, |t| t[at] = 7);
+        d.message = Some("has 7 for is_called");
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "past its limit", |d| {
+        d.tuple("orders_id_seq", 0, 1, |t| {
+            t[24 + 64..24 + 72].copy_from_slice(&0_i64.to_le_bytes());
+        });
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    })
+    .until(Major::V9_6),
+    near_miss("sequence-invalid", "another value", |d| {
+        let (at, value) = (
+            d.is_called_at(),
+            if d.is_since(Major::V10) { 24 } else { 88 },
+        );
+        d.tuple("orders_id_seq", 0, 1, |t| {
+            t[at] ^= 1;
+            t[value + 1] ^= 1;
+        });
+        vec![]
+    }),
+    hit(
+        "init-fork-disagrees-with-catalog",
+        "an init fork beside a table that is not unlogged",
+        |d| {
+            let path = format!("{}_init", d.relation("ziplog"));
+            d.write(&path, b"");
+            vec![d.file("init-fork-disagrees-with-catalog", &path)]
+        },
+    ),
+    hit(
+        "init-fork-disagrees-with-catalog",
+        "the init fork of an unlogged index removed",
+        |d| {
+            let path = format!("{}_init", d.relation("unl_pkey"));
+            d.remove(&path);
+            vec![
+                d.file("init-fork-disagrees-with-catalog", &path)
+                    .severity(Severity::Abnormal),
+            ]
+        },
+    ),
+    near_miss(
+        "init-fork-disagrees-with-catalog",
+        "the init fork of an unlogged table, which is empty",
+        |d| {
+            let path = format!("{}_init", d.relation("unl"));
+            assert!(d.read(&path).is_empty());
+            d.write(&path, b"");
+            vec![]
+        },
+    ),
+    hit(
+        "tuple-data-invalid",
+        "a large object with a value past its end",
+        |d| {
+            d.tuple("pg_largeobject", 0, 1, |t| set_u32(t, 24 + 8, 4000 << 2));
+            d.message = Some("column 3 (data)");
+            vec![d.tuple_found("tuple-data-invalid", "pg_largeobject", 0, 1)]
+        },
+    ),
 ];
 
 static SLRUS: &[Row] = &[
@@ -2947,6 +3024,11 @@ impl<'b> Dir<'b> {
         self.set_next_xid(self.next_xid() + 4);
         self.set_status(xid, status);
         xid
+    }
+
+    /// Where a sequence's tuple says whether its last value was given out.
+    fn is_called_at(&self) -> usize {
+        24 + if self.is_since(Major::V10) { 16 } else { 121 }
     }
 
     /// A transaction that the commit log has as aborted.

@@ -6,6 +6,7 @@ mod support;
 use pgautopsy::format::slru::Slru;
 use pgautopsy::report::slru::{write_json, write_text};
 use pgautopsy::slru::{SlruSummary, Slrus, list};
+use rayon::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,7 @@ fn json(slrus: &Slrus) -> Value {
 
 #[test]
 fn nothing_is_missing_of_a_healthy_directory() {
-    for name in bundled() {
+    bundled().par_iter().for_each(|name| {
         let slrus = list(&packed(name)).unwrap();
         let printed = text(&slrus);
         assert!(slrus.is_whole(), "{name}: {printed}");
@@ -44,7 +45,7 @@ fn nothing_is_missing_of_a_healthy_directory() {
             assert!(counted <= needed.next - needed.oldest, "{name}: {printed}");
         }
         assert!(!printed.contains("not needed"), "{name}: {printed}");
-    }
+    });
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub mod tally;
 mod visibility;
 
 use crate::checks;
-use crate::cluster::catalog::{Catalog, Promise};
+use crate::cluster::catalog::{Catalog, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::page::{PageHeader, is_zeroed};
@@ -180,6 +180,15 @@ impl ScanContext<'_> {
             .flatten()
     }
 
+    /// The catalogs' row of a sequence; nothing while replay is unknown.
+    fn sequence(&self, fork: &ForkFiles) -> Option<&CatalogRelation> {
+        let known = !matches!(self.replay, Replay::Unknown)
+            && fork.fork == ForkNumber::Main
+            && !fork.temporary;
+        let relation = known.then(|| self.names.relation(fork.locator)).flatten();
+        relation.filter(|relation| relation.class.relkind == b'S')
+    }
+
     /// What the next start makes of a damaged block.
     #[must_use]
     pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
@@ -251,6 +260,7 @@ fn scan_chunk(
     tally.chunk = ForkTally::default();
     let promise = context.promise(fork);
     let tuple_desc = context.tuple_desc(fork);
+    let sequence = context.sequence(fork);
     let first = u64::from(segment) * u64::from(context.layout.relseg_size)
         + chunk.file_offset / blcksz as u64;
     for (blkno, page) in (first..).zip(chunk.bytes.chunks_exact(blcksz)) {
@@ -271,6 +281,7 @@ fn scan_chunk(
             header,
             promise,
             tuple_desc,
+            sequence,
         };
         scan_page(&view, tally);
     }
@@ -311,6 +322,11 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
         visibility::map(view, tally);
     }
     if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
+        return;
+    }
+    if let Some(relation) = view.sequence
+        && checks::sequence_invalid::run(view, relation, tally)
+    {
         return;
     }
     if u32::from(header.pd_special) != context.layout.blcksz {

@@ -4,7 +4,7 @@ use super::forks::ForkFiles;
 use super::tally::Tally;
 use super::{OutOfRange, Replay, ScanContext};
 use crate::checks::Check;
-use crate::cluster::catalog::Promise;
+use crate::cluster::catalog::{CatalogRelation, Promise};
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
 use crate::format::page::PageHeader;
@@ -30,6 +30,8 @@ pub struct PageView<'a> {
     pub promise: Option<Promise>,
     /// How its tuples are laid out, when the catalogs tell.
     pub tuple_desc: Option<&'a TupleDesc>,
+    /// Its relation, when that is a sequence.
+    pub sequence: Option<&'a CatalogRelation>,
 }
 
 impl PageView<'_> {
