@@ -42,6 +42,16 @@ impl Default for SlruCache {
     }
 }
 
+impl SlruCache {
+    /// A page, if it was read lately.
+    #[inline]
+    #[must_use]
+    pub fn page(&self, pageno: u64) -> Option<&[u8]> {
+        let (of, bytes) = self.0.get((pageno % CACHED_PAGES as u64) as usize)?;
+        (*of == pageno).then_some(bytes)
+    }
+}
+
 impl SlruFiles {
     /// Lists the segments of an SLRU, and notes which of their pages are all zero.
     #[must_use]
