@@ -11,6 +11,7 @@ use crate::cluster::{Cluster, Fact, counts_by_rmgr};
 use crate::finding::Findings;
 use crate::format::control::{ControlFile, ControlReading, CrcVerdict};
 use crate::format::types::{MultiXactId, RelFileLocator, TransactionId, XLogRecPtr};
+use crate::format::version::{Layout, Major};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileKind, OpenError};
 use crate::recovery::availability::Availability;
@@ -312,6 +313,9 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             .is_some_and(|(xacts, horizons)| {
                 xacts.clog_is_whole(horizons.oldest_xid, horizons.next_xid.xid())
             }),
+        settled_before: recovery
+            .as_ref()
+            .and_then(|run| settled_before(run, &layout)),
         names: &names,
         max_findings: options.max_findings,
     });
@@ -376,6 +380,18 @@ pub(crate) fn horizons_after(run: &DryRun) -> Option<Horizons> {
     counters
         .or(on_disk.map(Counters::of))
         .map(|counters| Horizons::of(&counters))
+}
+
+/// The transaction before which none was running where replay starts, but for prepared ones.
+fn settled_before(run: &DryRun, layout: &Layout) -> Option<TransactionId> {
+    let point = run.check_point.as_ref()?;
+    if point.redo == run.checkpoint_lsn {
+        // A shutdown checkpoint.
+        return Some(point.next_full_xid.xid());
+    }
+    // Up to 9.1 the number is that of the checkpoint's end (xlog.c: CreateCheckPoint).
+    let oldest = point.oldest_active_xid;
+    (layout.since(Major::V9_2) && oldest.is_normal()).then_some(oldest)
 }
 
 /// Answers the catalogs' question about a transaction.
@@ -503,7 +519,6 @@ pub(crate) fn recovery_request(
     options: &Options,
     settings: &Settings,
 ) -> RecoveryRequest {
-    use crate::format::version::Major;
     let since_12 = cluster
         .version
         .is_some_and(|version| version.since(Major::V12));

@@ -16,7 +16,8 @@ use pgautopsy::messages;
 use pgautopsy::recovery::events::Wanted;
 use pgautopsy::report::ls::{self as report_ls, Order};
 use pgautopsy::report::messages::{self as report_messages, Finds};
-use pgautopsy::report::{explain, json, text, units};
+use pgautopsy::report::{explain, json, slru as report_slru, text, units};
+use pgautopsy::slru;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -156,6 +157,11 @@ enum Command {
         #[arg(long, value_name = "N")]
         block: u32,
     },
+    /// List the segments of the commit log, the multixacts and their like, with statuses
+    ///
+    /// For each: which entries are needed once replay is done, the segments there are with
+    /// their pages, those missing or too short, and in the commit log how transactions ended.
+    Slru(SlruList),
     /// Print or verify WAL, or look for moments in it
     #[command(subcommand)]
     Wal(Wal),
@@ -391,6 +397,27 @@ struct Ls {
     format: Format,
 }
 
+const SLRU_HELP: &str = "\
+Examples:
+  pgautopsy slru /var/lib/postgresql/15/main
+  pgautopsy slru --format json base.tar.gz | jq '.slrus[0].segments[].statuses'
+
+Exit status:
+  0  all that is needed is there
+  1  a segment, or pages of one, is missing
+  2  the command could not run: bad arguments, or no data directory";
+
+#[derive(Args)]
+#[command(after_help = SLRU_HELP)]
+struct SlruList {
+    /// The data directory, or a tar of one, plain or compressed
+    #[arg(value_name = "PGDATA")]
+    path: PathBuf,
+    /// How the list is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = one_of(&FORMATS))]
+    format: Format,
+}
+
 const ORDERS: [Choice<Order>; 3] = [
     ("size", Order::Size, "the largest first"),
     ("name", Order::Name, "by schema and name"),
@@ -534,6 +561,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Ls(arguments) => run_ls(arguments),
         Command::Control { path } => run_control(path),
         Command::Page { file, block } => run_page(file, *block),
+        Command::Slru(arguments) => run_slru(arguments),
         Command::Explain(Explain { what, log: None }) => run_explain(what.as_deref()),
         Command::Explain(Explain {
             what,
@@ -637,6 +665,16 @@ fn run_page(file: &Path, block: u32) -> Result<u8, Failure> {
     let page = Page::load(file, block).map_err(Failure)?;
     print(|out| page.print(out))?;
     Ok(0)
+}
+
+/// Exits with 1 when something that is needed is missing.
+fn run_slru(arguments: &SlruList) -> Result<u8, Failure> {
+    let slrus = slru::list(&arguments.path).map_err(Failure::new)?;
+    print(|out| match arguments.format {
+        Format::Text => report_slru::write_text(out, &slrus, width(), colour()),
+        Format::Json => report_slru::write_json(out, &slrus),
+    })?;
+    Ok(u8::from(!slrus.is_whole()))
 }
 
 fn run_wal_dump(arguments: &WalDump) -> Result<u8, Failure> {

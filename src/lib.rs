@@ -31,6 +31,7 @@
 //! | [`report`] | the finished report as data, and its printers: text, JSON, explanations |
 //! | [`mod@check`] | the order of it all, as one function |
 //! | [`ls`] | what there is of databases and relations, damaged or deleted as it may be |
+//! | [`slru`] | what there is of the commit log, the multixacts and their like |
 //! | `main`, `cli`, `show`, `wal` | the command: arguments, progress, exit status, single files and WAL to print |
 //!
 //! # Four rules
@@ -117,4 +118,5 @@ pub mod pgdata;
 pub mod recovery;
 pub mod report;
 pub mod scan;
+pub mod slru;
 pub mod verdict;

@@ -30,6 +30,7 @@ fn what_cannot_run_says_so_on_stderr_and_exits_with_2() {
         &["check", "/nonexistent"],
         &["control", "/nonexistent"],
         &["page", "/nonexistent", "--block", "0"],
+        &["slru", "/nonexistent"],
         &["ls"],
         &["ls", "/nonexistent"],
         &["ls", "testdata/incident-2012.tar.zst", "no such database"],
@@ -129,6 +130,7 @@ fn help_has_examples_and_the_exit_status() {
         &["check", "-h"],
         &["explain", "--help"],
         &["ls", "--help"],
+        &["slru", "--help"],
         &["wal", "dump", "--help"],
         &["wal", "verify", "--help"],
     ] {

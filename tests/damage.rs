@@ -1189,8 +1189,8 @@ static TUPLES: &[Row] = &[
         "visibility-map-disagrees-with-heap",
         "deletion of an all-visible row that aborted",
         |d| {
-            let last = d.next_xid() - 1;
-            d.tuple("docs", 1, 3, |t| deleted_by(t, last, XMAX_INVALID));
+            let xid = d.aborted();
+            d.tuple("docs", 1, 3, |t| deleted_by(t, xid, XMAX_INVALID));
             vec![]
         },
     ),
@@ -1234,9 +1234,9 @@ static TUPLES: &[Row] = &[
     // Who never committed may have added columns.
     near_miss("tuple-header-invalid", "1600 attributes, aborted", |d| {
         let offnum = d.tuple_without_nulls("ziplog", 7);
-        let last = d.next_xid() - 1;
+        let xid = d.aborted();
         d.tuple("ziplog", 7, offnum, |t| {
-            inserted_by(t, last, XMIN_INVALID);
+            inserted_by(t, xid, XMIN_INVALID);
             set_u16(t, T_INFOMASK2, 1600);
         });
         vec![]
@@ -1310,9 +1310,9 @@ static TUPLES: &[Row] = &[
     ),
     // Who never committed may have had other columns.
     near_miss("tuple-data-invalid", "a text of 1000 bytes, aborted", |d| {
-        let last = d.next_xid() - 1;
+        let xid = d.aborted();
         d.tuple("ziplog", 7, 5, |t| {
-            inserted_by(t, last, XMIN_INVALID);
+            inserted_by(t, xid, XMIN_INVALID);
             set_first_value(t, 1000 << 2);
         });
         vec![]
@@ -1549,6 +1549,7 @@ static TUPLES: &[Row] = &[
     near_miss("tuple-not-frozen", "inserted before, and aborted", |d| {
         let old = d.base.ziplog.relfrozenxid.0 - 1;
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, old, XMIN_INVALID));
+        d.allowed.push("hint-bit-contradicts-clog");
         vec![]
     }),
     near_miss("tuple-not-frozen", "locked before relfrozenxid", |d| {
@@ -1628,6 +1629,188 @@ static TUPLES: &[Row] = &[
         },
     )
     .since(Major::V9_3),
+    hit(
+        "hint-bit-contradicts-clog",
+        "marked as committed, and aborted",
+        |d| {
+            let xid = d.ended(2);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, xid, XMIN_COMMITTED));
+            d.message = Some("is marked as committed, and the commit log has it as aborted");
+            vec![d.tuple_found("hint-bit-contradicts-clog", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "hint-bit-contradicts-clog",
+        "marked as committed, and never ended",
+        |d| {
+            let xid = d.ended(0);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, xid, XMIN_COMMITTED));
+            vec![d.tuple_found("hint-bit-contradicts-clog", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "hint-bit-contradicts-clog",
+        "marked as aborted, and committed",
+        |d| {
+            let xid = d.ended(1);
+            d.tuple("ziplog", 7, 5, |t| inserted_by(t, xid, XMIN_INVALID));
+            vec![d.tuple_found("hint-bit-contradicts-clog", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "hint-bit-contradicts-clog",
+        "deletion marked as committed, and aborted",
+        |d| {
+            let xid = d.ended(2);
+            d.tuple("ziplog", 7, 5, |t| deleted_by(t, xid, XMAX_COMMITTED));
+            vec![d.tuple_found("hint-bit-contradicts-clog", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "hint-bit-contradicts-clog",
+        "deletion marked as aborted, and committed",
+        |d| {
+            let xid = d.ended(1);
+            d.tuple("ziplog", 7, 5, |t| deleted_by(t, xid, XMAX_INVALID));
+            d.message = Some("xmax ");
+            vec![d.tuple_found("hint-bit-contradicts-clog", "ziplog", 7, 5)]
+        },
+    ),
+    hit(
+        "hint-bit-contradicts-clog",
+        "on a page that replay does not touch",
+        |d| {
+            let xid = d.aborted();
+            d.tuple("docs", 0, 1, |t| inserted_by(t, xid, XMIN_COMMITTED));
+            vec![d.tuple_found("hint-bit-contradicts-clog", "docs", 0, 1)]
+        },
+    )
+    .crash(),
+    near_miss(
+        "hint-bit-contradicts-clog",
+        "on a page that replay makes anew",
+        |d| {
+            let xid = d.aborted();
+            d.tuple("marker", 0, 1, |t| inserted_by(t, xid, XMIN_COMMITTED));
+            vec![]
+        },
+    )
+    .crash(),
+    near_miss("hint-bit-contradicts-clog", "as the commit log", |d| {
+        let xid = d.ended(1);
+        d.tuple("ziplog", 7, 5, |t| {
+            inserted_by(t, xid, XMIN_COMMITTED);
+            deleted_by(t, xid, XMAX_COMMITTED);
+        });
+        let xid = d.ended(2);
+        d.tuple("ziplog", 7, 6, |t| inserted_by(t, xid, XMIN_INVALID));
+        vec![]
+    }),
+    near_miss(
+        "hint-bit-contradicts-clog",
+        "a locker that committed, marked as over",
+        |d| {
+            let xid = d.ended(1);
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, xid, XMAX_EXCL_LOCK | XMAX_LOCK_ONLY | XMAX_INVALID)
+            });
+            vec![]
+        },
+    ),
+    near_miss(
+        "hint-bit-contradicts-clog",
+        "moved off by a VACUUM FULL of 8.4",
+        |d| {
+            let xid = d.ended(1);
+            d.tuple("ziplog", 7, 5, |t| {
+                inserted_by(t, xid, XMIN_INVALID);
+                set(t, T_INFOMASK, 0x4000);
+            });
+            vec![]
+        },
+    ),
+    near_miss("hint-bit-contradicts-clog", "a subtransaction", |d| {
+        let xid = d.ended(3);
+        d.tuple("ziplog", 7, 5, |t| inserted_by(t, xid, XMIN_COMMITTED));
+        vec![]
+    }),
+    hit("sequence-invalid", "another magic number", |d| {
+        d.page("orders_id_seq", 0, |p| set_u32(p, BLCKSZ - 8, 0x1718));
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "a special space as of a table", |d| {
+        d.page("orders_id_seq", 0, |p| set_u16(p, PD_SPECIAL, 8192));
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "no line pointer", |d| {
+        d.page("orders_id_seq", 0, |p| set_u16(p, PD_LOWER, 24));
+        d.message = Some("has 0 line pointers");
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "a flag that is neither", |d| {
+        let at = d.is_called_at();
+        d.tuple("orders_id_seq", 0, 1, |t| t[at] = 7);
+        d.message = Some("has 7 for is_called");
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    }),
+    hit("sequence-invalid", "past its limit", |d| {
+        d.tuple("orders_id_seq", 0, 1, |t| {
+            t[24 + 64..24 + 72].copy_from_slice(&0_i64.to_le_bytes());
+        });
+        vec![d.page_found("sequence-invalid", "orders_id_seq", 0)]
+    })
+    .until(Major::V9_6),
+    near_miss("sequence-invalid", "another value", |d| {
+        let (at, value) = (
+            d.is_called_at(),
+            if d.is_since(Major::V10) { 24 } else { 88 },
+        );
+        d.tuple("orders_id_seq", 0, 1, |t| {
+            t[at] ^= 1;
+            t[value + 1] ^= 1;
+        });
+        vec![]
+    }),
+    hit(
+        "init-fork-disagrees-with-catalog",
+        "an init fork beside a table that is not unlogged",
+        |d| {
+            let path = format!("{}_init", d.relation("ziplog"));
+            d.write(&path, b"");
+            vec![d.file("init-fork-disagrees-with-catalog", &path)]
+        },
+    ),
+    hit(
+        "init-fork-disagrees-with-catalog",
+        "the init fork of an unlogged index removed",
+        |d| {
+            let path = format!("{}_init", d.relation("unl_pkey"));
+            d.remove(&path);
+            vec![
+                d.file("init-fork-disagrees-with-catalog", &path)
+                    .severity(Severity::Abnormal),
+            ]
+        },
+    ),
+    near_miss(
+        "init-fork-disagrees-with-catalog",
+        "the init fork of an unlogged table, which is empty",
+        |d| {
+            let path = format!("{}_init", d.relation("unl"));
+            assert!(d.read(&path).is_empty());
+            d.write(&path, b"");
+            vec![]
+        },
+    ),
+    hit(
+        "tuple-data-invalid",
+        "a large object with a value past its end",
+        |d| {
+            d.tuple("pg_largeobject", 0, 1, |t| set_u32(t, 24 + 8, 4000 << 2));
+            d.message = Some("column 3 (data)");
+            vec![d.tuple_found("tuple-data-invalid", "pg_largeobject", 0, 1)]
+        },
+    ),
 ];
 
 static SLRUS: &[Row] = &[
@@ -1800,6 +1983,131 @@ static SLRUS: &[Row] = &[
             vec![]
         },
     )
+    .since(Major::V9_3),
+    // Up to 9.2 nobody reads lists from before the last start.
+    hit("multixact-member-invalid", "a list without offset", |d| {
+        d.offset(3, 0);
+        d.message = Some("its offset is 0");
+        d.listed(3)
+    })
+    .since(Major::V9_3),
+    hit(
+        "multixact-member-invalid",
+        "a list that ends before it begins",
+        |d| {
+            d.offset(4, 2);
+            d.message = Some("begins at offset");
+            let mut found = d.listed(3);
+            found.push(
+                d.file("multixact-offset-invalid", &d.slru(Slru::MultiXactOffset))
+                    .byte(d.offset_at(4)),
+            );
+            found
+        },
+    )
+    .since(Major::V9_3),
+    hit("multixact-member-invalid", "a member of zeroes", |d| {
+        d.member(3, 0, |_, xid| *xid = 0);
+        d.message = Some("has 0 among its members");
+        d.listed(3)
+    })
+    .since(Major::V9_3),
+    hit("multixact-member-invalid", "a member of the future", |d| {
+        let next = d.next_xid();
+        d.member(3, 0, |_, xid| *xid = next);
+        d.message = Some("which was never assigned");
+        d.listed(3)
+    })
+    .since(Major::V9_3),
+    hit(
+        "multixact-member-invalid",
+        "a state that there is not",
+        |d| {
+            d.member(3, 0, |status, _| *status = 6);
+            d.message = Some("with unknown status 6");
+            d.listed(3)
+        },
+    )
+    .since(Major::V9_3),
+    hit("multixact-member-invalid", "two updaters", |d| {
+        d.member(3, 0, |status, _| *status = 4);
+        d.message = Some("has two updaters");
+        d.allowed.push("update-chain-invalid");
+        d.listed(3)
+    })
+    .since(Major::V9_4),
+    hit(
+        "multixact-member-invalid",
+        "an updater before the oldest",
+        |d| {
+            let old = d.oldest_xid() - 1;
+            d.member(3, 1, |_, xid| *xid = old);
+            d.message = Some("lies before the oldest transaction");
+            d.allowed.push("update-chain-invalid");
+            d.listed(3)
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-member-invalid",
+        "a locker before the oldest",
+        |d| {
+            let old = d.oldest_xid() - 1;
+            d.member(3, 0, |_, xid| *xid = old);
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-member-invalid",
+        "the last transaction, another state",
+        |d| {
+            let last = d.next_xid() - 1;
+            d.member(3, 0, |status, xid| (*status, *xid) = (3, last));
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "multixact-offset-invalid",
+        "an offset below the one before",
+        |d| {
+            d.offset(4, 2);
+            let at = d.offset_at(4);
+            d.allowed.push("multixact-member-invalid");
+            vec![
+                d.file("multixact-offset-invalid", &d.slru(Slru::MultiXactOffset))
+                    .byte(at),
+            ]
+        },
+    )
+    .since(Major::V9_3),
+    hit("multixact-offset-invalid", "an offset past the next", |d| {
+        let next = d.base.control.check_point_copy.next_multi_offset;
+        d.offset(2, next + 1);
+        let at = d.offset_at(3);
+        d.allowed.push("multixact-member-invalid");
+        vec![
+            d.file("multixact-offset-invalid", &d.slru(Slru::MultiXactOffset))
+                .byte(at),
+        ]
+    })
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-offset-invalid",
+        "nonsense behind the last",
+        |d| {
+            let next = d.base.control.check_point_copy.next_multi;
+            d.offset(next + 1, 1);
+            vec![]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss("multixact-offset-invalid", "one not yet set", |d| {
+        d.offset(4, 0);
+        d.allowed.push("multixact-member-invalid");
+        vec![]
+    })
     .since(Major::V9_3),
 ];
 
@@ -2784,7 +3092,8 @@ impl<'b> Dir<'b> {
     }
 
     /// Makes one tuple the older version of another, by an update that is taken for aborted.
-    fn updated(&self, relation: &str, blkno: u32, offnum: u16, next: u16) {
+    fn updated(&mut self, relation: &str, blkno: u32, offnum: u16, next: u16) {
+        self.allowed.push("hint-bit-contradicts-clog");
         let mut xmin = 0;
         self.tuple(relation, blkno, next, |t| xmin = get_u32(t, T_XMIN));
         self.tuple(relation, blkno, offnum, |t| {
@@ -2912,6 +3221,79 @@ impl<'b> Dir<'b> {
         } else {
             XMAX_IS_MULTI | XMAX_LOCK_ONLY // HEAP_XMAX_SHARED_LOCK there
         }
+    }
+
+    /// A transaction before the next one, of which the commit log says this alone, and no
+    /// row but those that are edited knows.
+    fn ended(&mut self, status: u8) -> u32 {
+        let xid = self.next_xid() + u32::from(status);
+        self.set_next_xid(self.next_xid() + 4);
+        self.set_status(xid, status);
+        xid
+    }
+
+    /// Where a sequence's tuple says whether its last value was given out.
+    fn is_called_at(&self) -> usize {
+        24 + if self.is_since(Major::V10) { 16 } else { 121 }
+    }
+
+    /// A transaction that the commit log has as aborted.
+    fn aborted(&self) -> u32 {
+        let log = self.read(&self.clog(0));
+        let status = |xid: u32| log[xid as usize / 4] >> (xid % 4 * 2) & 3;
+        let mut xids = self.oldest_xid()..self.next_xid();
+        xids.rfind(|xid| status(*xid) == 2).unwrap()
+    }
+
+    fn set_status(&self, xid: u32, status: u8) {
+        let (byte, shift) = (xid as usize / 4, xid % 4 * 2);
+        self.edit(&self.clog(0), |b| {
+            b[byte] = b[byte] & !(3 << shift) | status << shift;
+        });
+    }
+
+    /// Where the offset of a multixact lies.
+    fn offset_at(&self, multi: u32) -> u64 {
+        let width = if self.is_since(Major::V19) { 8 } else { 4 };
+        u64::from(multi) * width
+    }
+
+    fn offset(&self, multi: u32, offset: u64) {
+        let at = self.offset_at(multi) as usize;
+        let wide = self.is_since(Major::V19);
+        self.edit(&self.slru(Slru::MultiXactOffset), |b| match wide {
+            true => b[at..at + 8].copy_from_slice(&offset.to_le_bytes()),
+            false => set_u32(b, at, u32::try_from(offset).unwrap()),
+        });
+    }
+
+    /// Changes state and transaction of a member.
+    fn member(&self, multi: u32, n: u32, edit: impl FnOnce(&mut u8, &mut u32)) {
+        let at = self.offset_at(multi) as usize;
+        let offsets = self.read(&self.slru(Slru::MultiXactOffset));
+        let offset = get_u32(&offsets, at) + n;
+        let group = offset as usize / 4 * 20;
+        let n = offset as usize % 4;
+        self.edit(&self.slru(Slru::MultiXactMember), |b| {
+            let mut xid = get_u32(b, group + 4 + 4 * n);
+            edit(&mut b[group + n], &mut xid);
+            set_u32(b, group + 4 + 4 * n, xid);
+        });
+    }
+
+    /// What is found on all rows that name a multixact.
+    fn listed(&self, multi: u32) -> Vec<Found> {
+        let multi = multi.to_string();
+        truth(&self.base.name, "multixacts.csv")
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').collect::<Vec<_>>())
+            .filter(|fields| fields[2] == multi)
+            .map(|fields| {
+                let offnum = fields[4].trim_end_matches([')', '"']).parse().unwrap();
+                self.tuple_found("multixact-member-invalid", "locks_t", 0, offnum)
+            })
+            .collect()
     }
 
     /// The state file of a prepared transaction.

@@ -48,44 +48,21 @@ check! {
 
 /// Every relation of the catalogs has its file (`md.c: mdopenfork`).
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
-    let (Some(context), Some(version)) = (examination.scan, examination.cluster.version) else {
-        return;
-    };
-    let plan = match context.replay {
-        Replay::None => None,
-        Replay::Plan(plan) => Some(plan),
-        Replay::Unknown => return,
-    };
+    let Some(version) = examination.cluster.version else { return };
+    let Some(expected) = Expected::new(examination) else { return };
+    let replayed = expected.plan.is_some();
     let present: BTreeSet<RelFileLocator> = examination
         .evidence
         .relation_forks()
-        .filter(|(_, fork)| *fork == ForkNumber::Main || plan.is_some() && *fork == ForkNumber::Init)
+        .filter(|(_, fork)| *fork == ForkNumber::Main || replayed && *fork == ForkNumber::Init)
         .map(|(locator, _)| locator)
         .collect();
-    // Without its commit log a database may show relations that were dropped long ago.
-    let undecided: BTreeSet<Oid> = lacking(examination)
-        .filter(|lack| matches!(lack.lack, Lack::ClogPage(_) | Lack::ZeroedClogPage(_)))
-        .filter_map(|lack| lack.undecided_database())
-        .collect();
-    // What could not be read, or lies in a folder that could not, is not known.
-    let unread: Vec<String> = examination
-        .evidence
-        .not_examined()
-        .into_iter()
-        .filter(|note| note.archive.is_none() && note.range.is_none())
-        .map(|note| note.path)
-        .collect();
-    for relation in examination.names.relations.values() {
-        let exists = is_permanent(relation) && is_whole(&examination.names.databases, relation);
-        let Some(locator) = relation.locator.filter(|_| exists) else { continue };
-        if present.contains(&locator) || plan.is_some_and(|plan| makes(plan, locator)) {
-            continue;
-        }
-        if undecided.contains(&locator.db_oid) || !examination.covers(locator) {
+    for (relation, locator) in expected.relations() {
+        if present.contains(&locator) {
             continue;
         }
         let path = relation_path(version, locator, ForkNumber::Main, 0);
-        if unread.iter().any(|folder| is_below(&path, folder)) {
+        if expected.unread.iter().any(|folder| is_below(&path, folder)) {
             continue;
         }
         let mut location = Location::file(&path);
@@ -97,7 +74,58 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     }
 }
 
-fn is_below(path: &str, folder: &str) -> bool {
+/// The relations whose files must be there as the catalogs have them.
+pub(super) struct Expected<'a> {
+    examination: &'a Examination<'a>,
+    /// Replay, if there is any.
+    plan: Option<&'a Plan>,
+    /// Databases whose relations are not known for sure.
+    undecided: BTreeSet<Oid>,
+    /// What could not be read, or lies in a folder that could not, is not known.
+    pub(super) unread: Vec<String>,
+}
+
+impl<'a> Expected<'a> {
+    /// Nothing while replay, which may make or remove any of them, is unknown.
+    pub(super) fn new(examination: &'a Examination<'a>) -> Option<Self> {
+        let plan = match examination.scan?.replay {
+            Replay::None => None,
+            Replay::Plan(plan) => Some(plan),
+            Replay::Unknown => return None,
+        };
+        // Without its commit log a database may show relations that were dropped long ago.
+        let undecided = lacking(examination)
+            .filter(|lack| matches!(lack.lack, Lack::ClogPage(_) | Lack::ZeroedClogPage(_)))
+            .filter_map(|lack| lack.undecided_database())
+            .collect();
+        let notes = examination.evidence.not_examined().into_iter();
+        let unread = notes
+            .filter(|note| note.archive.is_none() && note.range.is_none())
+            .map(|note| note.path)
+            .collect();
+        Some(Self { examination, plan, undecided, unread })
+    }
+
+    /// Each of them, but for those that replay makes or removes.
+    pub(super) fn relations(&self) -> impl Iterator<Item = (&'a CatalogRelation, RelFileLocator)> {
+        let names = self.examination.names;
+        let exists =
+            |relation: &&CatalogRelation| is_permanent(relation) && is_whole(&names.databases, relation);
+        names
+            .relations
+            .values()
+            .filter(exists)
+            .filter_map(|relation| Some((relation, relation.locator?)))
+            .filter(|(_, locator)| {
+                !self.plan.is_some_and(|plan| makes(plan, *locator))
+                    && !self.undecided.contains(&locator.db_oid)
+                    && self.examination.covers(*locator)
+            })
+    }
+}
+
+/// Whether a path is that of a folder, or below it.
+pub(super) fn is_below(path: &str, folder: &str) -> bool {
     let rest = path.strip_prefix(folder);
     folder.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

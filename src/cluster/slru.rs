@@ -42,6 +42,16 @@ impl Default for SlruCache {
     }
 }
 
+impl SlruCache {
+    /// A page, if it was read lately.
+    #[inline]
+    #[must_use]
+    pub fn page(&self, pageno: u64) -> Option<&[u8]> {
+        let (of, bytes) = self.0.get((pageno % CACHED_PAGES as u64) as usize)?;
+        (*of == pageno).then_some(bytes)
+    }
+}
+
 impl SlruFiles {
     /// Lists the segments of an SLRU, and notes which of their pages are all zero.
     #[must_use]
@@ -137,6 +147,17 @@ impl SlruFiles {
             segment.pages > 0
                 && (0..u64::from(segment.pages)).all(|page| self.is_zero_page(first + page))
         })
+    }
+
+    /// Reads the whole pages of a segment; whether that can be done.
+    pub fn read_segment(&self, segno: u64, bytes: &mut Vec<u8>) -> bool {
+        let Some(segment) = self.segments.get(&segno) else {
+            return false;
+        };
+        bytes.clear();
+        bytes.resize(segment.pages as usize * self.layout.blcksz as usize, 0);
+        let got = segment.file.read_at(bytes, 0);
+        got.is_ok_and(|got| got == bytes.len())
     }
 
     /// The place of an entry, and the bytes of its page; `None` when that is not on disk.

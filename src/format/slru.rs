@@ -263,6 +263,27 @@ pub fn xid_status(page: &[u8], place: SlruPlace) -> Option<XidStatus> {
     })
 }
 
+/// Counts the statuses of pages of the commit log that follow each other: in progress,
+/// committed, aborted, sub-committed. `counts` says of a transaction, by its number from the
+/// first, whether to take it.
+#[must_use]
+pub fn count_statuses(pages: &[u8], counts: impl Fn(u64) -> bool) -> [u64; 4] {
+    let mut statuses = [0_u64; 4];
+    let mut n = 0_u64;
+    for byte in pages {
+        for shift in [0, 2, 4, 6] {
+            let status = usize::from(byte >> shift & 3);
+            if counts(n)
+                && let Some(count) = statuses.get_mut(status)
+            {
+                *count = count.saturating_add(1);
+            }
+            n = n.saturating_add(1);
+        }
+    }
+    statuses
+}
+
 /// The first member of a multixact at a place of an offsets page; 0 is not yet set.
 #[must_use]
 pub fn multixact_offset(page: &[u8], place: SlruPlace, layout: &Layout) -> Option<MultiXactOffset> {
@@ -397,6 +418,18 @@ mod tests {
         assert_eq!(Slru::MultiXactMember.locate(1636, &new), place(0, 1, 4, 0));
         assert_eq!(Slru::CommitTs.locate(xid, &new).segno, 0x28028);
         assert_eq!(Slru::CommitTs.locate(820, &new), place(0, 1, 10, 0));
+    }
+
+    #[test]
+    fn statuses_are_counted() {
+        assert_eq!(
+            count_statuses(&[0b11_10_01_00, 0b01], |_| true),
+            [4, 2, 1, 1]
+        );
+        assert_eq!(
+            count_statuses(&[0b11_10_01_00, 0b01], |n| n == 4),
+            [0, 1, 0, 0]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::format::types::{
     BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, Oid, RelFileLocator,
     TimestampTz, TransactionId, XLogRecPtr,
 };
-use crate::format::version::Layout;
+use crate::format::version::{Layout, Major};
 use crate::format::vm;
 use crate::format::wal::Record;
 use crate::format::wal::effects::{Effect, effects};
@@ -108,8 +108,8 @@ pub struct Plan {
     pub committed: RoaringBitmap,
     /// Transactions that abort, subtransactions included.
     pub aborted: RoaringBitmap,
-    /// Multixacts that replay writes.
-    pub multis: RoaringBitmap,
+    /// Multixacts that replay writes, and where the members of each begin.
+    pub multis: FxHashMap<MultiXactId, MultiXactOffset>,
     /// The updater of those that have one.
     pub updaters: FxHashMap<MultiXactId, TransactionId>,
     /// Commit records.
@@ -155,7 +155,7 @@ impl Plan {
             zeroed_members: BTreeSet::new(),
             committed: RoaringBitmap::new(),
             aborted: RoaringBitmap::new(),
-            multis: RoaringBitmap::new(),
+            multis: FxHashMap::default(),
             updaters: FxHashMap::default(),
             commits: 0,
             first_commit: None,
@@ -239,7 +239,7 @@ impl Plan {
         self.zeroed_members.extend(piece.zeroed_members);
         self.committed |= piece.committed;
         self.aborted |= piece.aborted;
-        self.multis |= piece.multis;
+        self.multis.extend(piece.multis);
         self.updaters.extend(piece.updaters);
         self.commits += piece.commits;
         self.first_commit = self.first_commit.or(piece.first_commit);
@@ -250,7 +250,7 @@ impl Plan {
         self.minimal_from = self.minimal_from.or(piece.minimal_from);
         self.unclear = self.unclear.or(piece.unclear);
         for step in piece.steps {
-            self.counters.take(step);
+            self.counters.take(step, &self.layout);
         }
     }
 
@@ -386,10 +386,15 @@ impl Plan {
                 offset,
                 members,
             } => {
-                let behind = offset.saturating_add(members.len() as u64);
+                let behind = offset.wrapping_add(members.len() as u64);
+                // Offsets of 32 bits wrap.
+                let behind = match self.layout.since(Major::V19) {
+                    true => behind,
+                    false => behind & u64::from(u32::MAX),
+                };
                 self.steps
                     .push(Step::Multi(mid.wrapping_add(1).max(1), behind));
-                self.multis.insert(mid);
+                self.multis.insert(mid, offset);
                 members.xids().for_each(|xid| self.xid(xid));
                 if let Some(updater) = members.updater() {
                     self.updaters.insert(mid, updater);
@@ -454,14 +459,14 @@ impl WalSink for Plan {
 
 impl Counters {
     /// `xlog.c: xlog_redo`, `multixact.c: multixact_redo`, `varsup.c`.
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, step: Step, layout: &Layout) {
         match step {
             Step::Xid(xid) => self.next_xid.advance_past(xid),
             Step::Multi(next, offset) => {
                 if precedes(self.next_multi, next) {
                     self.next_multi = next;
                 }
-                self.next_multi_offset = self.next_multi_offset.max(offset);
+                self.next_multi_offset = later(self.next_multi_offset, offset, layout);
             }
             Step::OldestMulti(oldest) => {
                 if self
@@ -479,7 +484,8 @@ impl Counters {
                 if precedes(self.next_multi, point.next_multi) {
                     self.next_multi = point.next_multi;
                 }
-                self.next_multi_offset = self.next_multi_offset.max(point.next_multi_offset);
+                self.next_multi_offset =
+                    later(self.next_multi_offset, point.next_multi_offset, layout);
                 if self.oldest_xid.precedes(point.oldest_xid) {
                     self.oldest_xid = point.oldest_xid;
                 }
@@ -496,6 +502,17 @@ impl Counters {
 /// `multixact.c: MultiXactIdPrecedes`.
 fn precedes(a: MultiXactId, b: MultiXactId) -> bool {
     a.wrapping_sub(b) >= 0x8000_0000
+}
+
+/// The later of two offsets of members (`MultiXactOffsetPrecedes`).
+fn later(a: MultiXactOffset, b: MultiXactOffset, layout: &Layout) -> MultiXactOffset {
+    let distance = b.wrapping_sub(a);
+    let precedes = if layout.since(Major::V19) {
+        distance != 0 && distance < 1 << 63
+    } else {
+        matches!(distance & u64::from(u32::MAX), 1..0x8000_0000)
+    };
+    if precedes { b } else { a }
 }
 
 fn least(a: Option<BlockNumber>, b: Option<BlockNumber>) -> Option<BlockNumber> {

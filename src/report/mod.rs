@@ -7,6 +7,7 @@ pub mod ls;
 pub mod messages;
 pub mod page;
 mod printer;
+pub mod slru;
 pub mod text;
 mod timelines;
 pub mod units;

@@ -12,7 +12,7 @@ pub mod toast;
 mod visibility;
 
 use crate::checks;
-use crate::cluster::catalog::{Catalog, Promise};
+use crate::cluster::catalog::{Catalog, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::page::{PageHeader, is_zeroed};
@@ -153,6 +153,8 @@ pub struct ScanContext<'a> {
     pub xacts: Option<&'a XactLog<'a>>,
     /// Whether every page of it that may be asked for is there, and none is all zero.
     pub clog_is_whole: bool,
+    /// Transactions before this one were over before replay starts, but for prepared ones.
+    pub settled_before: Option<TransactionId>,
     /// Names of relations; one without was not committed.
     pub names: &'a Catalog,
     /// Findings kept of each group.
@@ -178,6 +180,15 @@ impl ScanContext<'_> {
         known
             .then(|| self.names.tuple_desc(fork.locator, self.wal_end))
             .flatten()
+    }
+
+    /// The catalogs' row of a sequence; nothing while replay is unknown.
+    fn sequence(&self, fork: &ForkFiles) -> Option<&CatalogRelation> {
+        let known = !matches!(self.replay, Replay::Unknown)
+            && fork.fork == ForkNumber::Main
+            && !fork.temporary;
+        let relation = known.then(|| self.names.relation(fork.locator)).flatten();
+        relation.filter(|relation| relation.class.relkind == b'S')
     }
 
     /// What the next start makes of a damaged block.
@@ -315,6 +326,7 @@ fn pages<'a>(
             header: PageHeader::default(),
             promise: context.promise(fork),
             tuple_desc,
+            sequence: context.sequence(fork),
             toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
         },
         first: u64::from(segment) * u64::from(context.layout.relseg_size)
@@ -358,6 +370,11 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
     if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
         return;
     }
+    if let Some(relation) = view.sequence
+        && checks::sequence_invalid::run(view, relation, tally)
+    {
+        return;
+    }
     if u32::from(header.pd_special) != context.layout.blcksz {
         checks::page_special_invalid::run(view, tally);
         return;
@@ -373,7 +390,9 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
         checks::xmin_out_of_range::run(&heap_view, tally);
         checks::xmax_out_of_range::run(&heap_view, tally);
         checks::multixact_out_of_range::run(&heap_view, tally);
+        checks::multixact_member_invalid::run(&heap_view, tally);
         checks::tuple_not_frozen::run(&heap_view, tally);
+        checks::hint_bit_contradicts_clog::run(&heap_view, tally);
         visibility::heap(&heap_view, all_rows, tally);
         checks::tuple_data_invalid::run(&heap_view, tally);
     }

@@ -5,7 +5,7 @@ use super::tally::Tally;
 use super::toast::ToastLink;
 use super::{OutOfRange, Replay, ScanContext};
 use crate::checks::Check;
-use crate::cluster::catalog::Promise;
+use crate::cluster::catalog::{CatalogRelation, Promise};
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
 use crate::format::page::{PD_ALL_VISIBLE, PageHeader};
@@ -33,6 +33,8 @@ pub struct PageView<'a> {
     pub tuple_desc: Option<&'a TupleDesc>,
     /// The TOAST table that its tuples lead to, or that it is itself.
     pub toast: Option<ToastLink>,
+    /// Its relation, when that is a sequence.
+    pub sequence: Option<&'a CatalogRelation>,
 }
 
 impl PageView<'_> {
