@@ -112,7 +112,9 @@ pub struct Finding {
     pub found: Option<String>,
     /// What should be there.
     pub expected: Option<String>,
-    /// What a query that reads it will say.
+    /// What a query that reads all of it will say, as `COPY` does, where that can be told: not
+    /// where it hangs on what happens to lie in memory. Of a page ahead of the WAL, what is
+    /// said when it is written; of what stops the start, what the start says.
     pub server_error: Option<String>,
     /// What to do about this one, where that differs from the check's own remedy.
     pub remedy: Option<String>,

@@ -1,5 +1,9 @@
 //! `server_error`, held against the server: each kind of damage is done to a table of its own, `COPY` reads every table, and
 //! those that fail must be those of which the report has a `server_error`, with the same words.
+//!
+//! Each table has one fault: of several on a page the server first meets those of tuple headers, since it decides which
+//! tuples it sees before it takes any apart. What is inside a value (an array's dimensions, the label of an enum) is no
+//! business of the report, and of no kind here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -216,6 +220,7 @@ fn drop_chunk(table: &Table, offnum: usize) {
 #[rustfmt::skip]
 fn kinds() -> Vec<Kind> {
     let crash = "the server copies a length past the end of its memory";
+    let tag = "the server takes it for a value of -1 bytes: releases differ in what becomes of that";
     let beyond = "the server reads what lies behind the page in its memory";
     vec![
         // Nothing.
@@ -355,7 +360,7 @@ fn kinds() -> Vec<Kind> {
         kind("varlena of a gigabyte", WIDE, |t| word(t, BODY, 0x3FFF_FFFF << 2)).chance(crash),
         kind("short varlena too long", SHORT, |t| first(t, |page| page.set(1, BODY, [0xFF]))),
         kind("short varlena cut", SHORT, |t| first(t, |page| page.set(1, BODY, [0x09]))),
-        kind("TOAST tag unknown", SHORT, |t| first(t, |page| page.set(1, BODY, [0x01, 0x4D]))).chance(crash),
+        kind("TOAST tag unknown", SHORT, |t| first(t, |page| page.set(1, BODY, [0x01, 0x4D]))).chance(tag),
         kind("text of no encoding", SHORT, |t| first(t, |page| page.set(1, BODY + 1, [0xFF, 0xFE, 0x80]))),
         kind("name without an end", "CREATE TABLE $t (id int, n name)
             INSERT INTO $t SELECT i, 'name' FROM generate_series(1, 10) i
