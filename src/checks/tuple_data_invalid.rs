@@ -92,8 +92,11 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             }
             Stored::External(pointer) => {
                 if is_judged {
-                    pointer_faults(view, tuple, pointer, |message| {
-                        findings.push(found(view, tuple, desc, attnum, &message));
+                    let dropped = desc.attribute(attnum).is_none_or(|a| a.attisdropped);
+                    pointer_faults(view, tuple, pointer, |message, error| {
+                        let mut finding = found(view, tuple, desc, attnum, &message);
+                        finding.server_error = error.filter(|_| is_read && !dropped);
+                        findings.push(finding);
                     });
                 }
                 if is_row
@@ -162,45 +165,43 @@ fn pointer_faults(
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,
     pointer: ToastPointer,
-    mut fault: impl FnMut(String),
+    mut fault: impl FnMut(String, Option<String>),
 ) {
     let page = &view.view;
     let layout = &page.context.layout;
     let (value, rawsize) = (pointer.va_valueid, pointer.va_rawsize);
     let extsize = pointer.extsize(layout);
     if rawsize > VARLENA_SIZE_LIMIT {
-        fault(format!("toast value {value} rawsize {rawsize} exceeds limit {VARLENA_SIZE_LIMIT}"));
+        fault(format!("toast value {value} rawsize {rawsize} exceeds limit {VARLENA_SIZE_LIMIT}"), None);
     } else if extsize == 0 || extsize > rawsize.saturating_sub(VARHDRSZ) {
         fault(format!(
             "toast value {value} has {extsize} bytes stored, of {} in all",
             rawsize.saturating_sub(VARHDRSZ)
-        ));
+        ), None);
     }
     let method = pointer.va_extinfo.method(layout);
     if pointer.is_compressed(layout) && method > 1 {
-        fault(format!("toast value {value} has invalid compression method id {method}"));
+        fault(format!("toast value {value} has invalid compression method id {method}"), None);
     }
     if !tuple.header.has(HEAP_HASEXTERNAL) {
         fault(format!(
             "toast value {value} is external but tuple header flag HEAP_HASEXTERNAL not set"
-        ));
+        ), None);
     }
     let names = page.context.names;
     let Some(relation) = names.relation(page.fork.locator) else {
         return;
     };
-    let toast = relation.class.reltoastrelid;
+    let (toast, other) = (relation.class.reltoastrelid, pointer.va_toastrelid);
+    // The server follows the pointer, so any TOAST table of the database will do.
+    let has = |oid| names.relations.contains_key(&(relation.database, oid));
+    let error = (!has(other)).then(|| format!("could not open relation with OID {other}"));
     if toast == 0 {
-        fault(format!("toast value {value} is external but relation has no toast relation"));
-    } else if pointer.va_toastrelid != toast {
-        // The server follows the pointer, so any TOAST table of the database will do.
-        let has = |oid| names.relations.contains_key(&(relation.database, oid));
-        if has(toast) && !has(pointer.va_toastrelid) {
-            let other = pointer.va_toastrelid;
-            fault(format!(
-                "toast value {value} is in toast relation {other}, expected {toast}"
-            ));
-        }
+        let message = format!("toast value {value} is external but relation has no toast relation");
+        fault(message, error);
+    } else if other != toast && has(toast) && error.is_some() {
+        let message = format!("toast value {value} is in toast relation {other}, expected {toast}");
+        fault(message, error);
     }
 }
 

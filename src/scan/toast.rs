@@ -16,7 +16,9 @@ use super::{Pages, Replay, ScanContext, read_forks};
 use crate::checks::toast_value_incomplete;
 use crate::format::heap::{HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, HeapTuple};
 use crate::format::page::is_zeroed;
-use crate::format::toast::{Chunk, ChunkFault, ChunkFaultKind, ToastValue, max_chunk_size};
+use crate::format::toast::{
+    Chunk, ChunkFault, ChunkFaultKind, ToastValue, ToastValueFault, max_chunk_size,
+};
 use crate::format::tuple::{Stored, ToastPointer};
 use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid};
 use crate::format::version::Layout;
@@ -161,6 +163,8 @@ pub struct Asked {
 struct Found {
     link: ToastLink,
     chunk: Chunk,
+    /// Block and line pointer.
+    place: (BlockNumber, OffsetNumber),
     /// Whether a query of the TOAST table itself would give it.
     is_row: bool,
     /// What the server makes of it nobody can tell.
@@ -346,6 +350,7 @@ fn read_part(
             found.push(Found {
                 link,
                 chunk,
+                place: (seen.page.blkno, seen.tuple.offnum),
                 is_row,
                 is_odd,
             });
@@ -410,36 +415,74 @@ fn judge(
     let Some(toast) = uneven.get(&asked.link).map(|uneven| uneven.toast) else {
         return;
     };
-    let all: Vec<Chunk> = chunks.iter().map(|found| found.chunk).collect();
-    let met = asked.value.fault(&all);
+    let met = met(asked.value, chunks);
     let mut message = fault.message(asked.value.value);
-    if met.is_none() && !context.clog_is_whole {
+    if met == Met::Nothing && !context.clog_is_whole {
         // Who looks at the commit log alone takes the chunks for aborted. The server does not.
         return;
     }
-    if met.is_none() {
+    if met == Met::Nothing {
         message += "; the server still reads deleted chunks, until VACUUM removes them";
     }
     // Blocks and files that cannot be read, and rows that are no chunks, have words of their
     // own.
     let counts = tally.forks.get(&toast);
     let has_unreadable = counts.is_some_and(|counts| !counts.unreadable.is_empty());
-    let is_clear = !has_unreadable
-        && is_whole(&forks[toast], &context.layout)
-        && chunks.iter().all(|found| !found.is_odd);
-    let met = met.filter(|_| is_clear);
+    let met = match met {
+        Met::Fault(met) if !has_unreadable && is_whole(&forks[toast], &context.layout) => Some(met),
+        _ => None,
+    };
     let toast = &forks[toast];
     let finding = toast_value_incomplete::finding(context, forks, &asked, toast, &message, met);
     tally.push(finding);
 }
 
-/// Whether no segment is missing or short before a later one.
+/// What the server meets when it reads a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Met {
+    Nothing,
+    Fault(ToastValueFault),
+    /// Nobody can tell.
+    Unknown,
+}
+
+fn met(value: ToastValue, chunks: &[Found]) -> Met {
+    if chunks.iter().any(|found| found.is_odd) {
+        return Met::Unknown;
+    }
+    let mut all: Vec<Chunk> = chunks.iter().map(|found| found.chunk).collect();
+    let Some(fault) = value.fault(&all) else {
+        return Met::Nothing;
+    };
+    let is_complete = u32::try_from(all.len()) == Ok(value.count());
+    if !is_complete || !matches!(fault, ToastValueFault::Sequence { .. }) {
+        return Met::Fault(fault);
+    }
+    // As many as there should be, so one has a wrong number. The index still has its right one;
+    // where chunks lie in the order in which they were written, that is their place.
+    let mut placed: Vec<&Found> = chunks.iter().collect();
+    placed.sort_unstable_by_key(|found| found.place);
+    all = placed.iter().map(|found| found.chunk).collect();
+    let wrong = all
+        .iter()
+        .zip(0..)
+        .filter(|(chunk, seq)| chunk.chunk_seq != *seq);
+    match (wrong.count(), value.fault(&all)) {
+        (1, Some(fault)) => Met::Fault(fault),
+        _ => Met::Unknown,
+    }
+}
+
+/// Whether no segment is missing or short before a later one, and not all are empty: else the
+/// index leads to blocks that are not there.
 fn is_whole(fork: &ForkFiles, layout: &Layout) -> bool {
     let full = u64::from(layout.relseg_size) * u64::from(layout.blcksz);
     let last = fork.segments.keys().last();
-    (0..)
-        .zip(&fork.segments)
-        .all(|(n, (number, (_, size)))| n == *number && (Some(number) == last || *size == full))
+    let has_blocks = fork.segments.values().any(|(_, size)| *size > 0);
+    has_blocks
+        && (0..)
+            .zip(&fork.segments)
+            .all(|(n, (number, (_, size)))| n == *number && (Some(number) == last || *size == full))
 }
 
 /// A tuple that is read again.
