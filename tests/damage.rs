@@ -2197,6 +2197,22 @@ static WAL: &[Row] = &[
     )
     .crash()
     .since(Major::V9_5),
+    // The page seems to be left from an earlier use of its file.
+    hit(
+        "wal-record-damaged",
+        "address of the page before the last",
+        |d| {
+            let page = XLogRecPtr(d.geometry().page_start(d.base.end).0 - d.geometry().page_size);
+            assert!(d.record_before_end(0) < d.base.last_record);
+            d.wal(page, |b| b[10] ^= b[10] & 0xF0);
+            d.silent_loss = true;
+            d.allowed.push("page-lsn-beyond-wal");
+            d.anywhere("wal-record-damaged");
+            vec![]
+        },
+    )
+    .crash()
+    .since(Major::V9_5),
     near_miss("wal-record-damaged", "CRC of the last record", |d| {
         let at = d.base.last_record;
         d.break_record(at);

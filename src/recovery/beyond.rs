@@ -16,6 +16,7 @@ use crate::format::types::{
 use crate::format::version::Layout;
 use crate::format::wal::effects::{Effect, effects};
 use crate::format::wal::page::LONG_HEADER_BYTES;
+use crate::format::wal::record::{RecordHeader, crc_of};
 use crate::format::wal::{Record, WalGeometry, WalPageHeader};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -315,7 +316,8 @@ impl Search<'_> {
             StopCause::PageAddress { found, place } => {
                 let is_recycled = *found < place.lsn
                     && self.geometry.segment_offset(*found)
-                        == self.geometry.segment_offset(place.lsn);
+                        == self.geometry.segment_offset(place.lsn)
+                    && !self.has_record_since(at, place.lsn);
                 return is_recycled.then_some(place.lsn);
             }
             StopCause::Magic { found: 0, place } => place.lsn,
@@ -326,6 +328,28 @@ impl Search<'_> {
         let mut rest = vec![0; usize::try_from(end.0 - hole.0).unwrap_or(0)];
         let got = self.read(hole, &mut rest)?;
         is_zeroed(&rest[..got]).then_some(hole)
+    }
+
+    /// Whether a page, whatever its header says, has a whole record that follows one no older
+    /// than `since`: then it is the header that is damaged.
+    fn has_record_since(&self, since: XLogRecPtr, page: XLogRecPtr) -> bool {
+        let version = self.context.layout.version;
+        let mut bytes = vec![0; usize::try_from(self.geometry.page_size).unwrap_or(0)];
+        let Some(got) = self.read(page, &mut bytes) else {
+            return false;
+        };
+        let end = self.geometry.next_page(page);
+        (0..got).step_by(8).any(|at| {
+            let rest = bytes.get(at..got).unwrap_or_default();
+            RecordHeader::parse(version, rest).is_ok_and(|header| {
+                let len = usize::try_from(header.xl_tot_len).unwrap_or(usize::MAX);
+                let follows = (since..end).contains(&header.xl_prev);
+                let record = rest
+                    .get(..len)
+                    .filter(|_| len >= RecordHeader::size(version));
+                follows && record.is_some_and(|record| crc_of(version, record) == header.xl_crc)
+            })
+        })
     }
 
     fn read(&self, at: XLogRecPtr, into: &mut [u8]) -> Option<usize> {
