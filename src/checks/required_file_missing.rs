@@ -178,6 +178,7 @@ fn databases(examination: &Examination<'_>, findings: &mut Findings) {
         let key = (*oid, row.dattablespace);
         let replayed = plan.is_some_and(|plan| {
             plan.copied_databases.contains(&key)
+                || plan.created_databases.contains(&key)
                 || plan.dropped_databases.contains(&key)
                 || plan.created_tablespaces.contains(&row.dattablespace)
         });

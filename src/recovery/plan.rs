@@ -94,6 +94,8 @@ pub struct Plan {
     pub dropped_databases: BTreeSet<(Oid, Oid)>,
     /// Databases whose folders replay makes from copies, as database and tablespace.
     pub copied_databases: BTreeSet<(Oid, Oid)>,
+    /// Databases whose folders replay makes, and fills bit by bit.
+    pub created_databases: BTreeSet<(Oid, Oid)>,
     /// Tablespaces that replay removes.
     pub dropped_tablespaces: BTreeSet<Oid>,
     /// Tablespaces that replay makes.
@@ -148,6 +150,7 @@ impl Plan {
             created: FxHashSet::default(),
             dropped_databases: BTreeSet::new(),
             copied_databases: BTreeSet::new(),
+            created_databases: BTreeSet::new(),
             dropped_tablespaces: BTreeSet::new(),
             created_tablespaces: BTreeSet::new(),
             zeroed_clog: BTreeSet::new(),
@@ -232,6 +235,7 @@ impl Plan {
         self.created.extend(piece.created);
         self.dropped_databases.extend(piece.dropped_databases);
         self.copied_databases.extend(piece.copied_databases);
+        self.created_databases.extend(piece.created_databases);
         self.dropped_tablespaces.extend(piece.dropped_tablespaces);
         self.created_tablespaces.extend(piece.created_tablespaces);
         self.zeroed_clog.extend(piece.zeroed_clog);
@@ -358,6 +362,9 @@ impl Plan {
             Effect::CopiesDatabase { db, ts, .. } => {
                 self.copied_databases.insert((db, ts));
             }
+            Effect::CreatesDatabase { db, ts } => {
+                self.created_databases.insert((db, ts));
+            }
             Effect::DropsDatabase { db, ts } => {
                 self.dropped_databases.insert((db, ts));
             }
@@ -435,8 +442,7 @@ impl Plan {
                 locator,
                 heap_blkno,
             } => self.clear_vm(locator, heap_blkno),
-            Effect::CreatesDatabase { .. }
-            | Effect::ZeroesCommitTsPage(_)
+            Effect::ZeroesCommitTsPage(_)
             | Effect::TruncatesCommitTs { .. }
             | Effect::SetsCommitTs { .. }
             | Effect::FinishesPrepared(_)
