@@ -221,7 +221,8 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let survey = match (&wal, &recovery, control) {
         (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
             let id = control.system_identifier;
-            Some(survey(&cluster, id, wal, run, &|bytes| {
+            let wants_pages = options.only == Only::All;
+            Some(survey(&cluster, id, wal, run, wants_pages, &|bytes| {
                 progress.advance(bytes)
             }))
         }
@@ -306,6 +307,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)
             .and_then(|run| run.end_of_wal),
         beyond: behind.as_ref().map(|beyond| &beyond.ledger),
+        written: survey.as_ref().map(|survey| &survey.written),
         xacts: xacts.as_ref(),
         clog_is_whole: xacts
             .as_ref()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub use crate::format::checksum::Confidence;
+pub use crate::format::cause::Confidence;
 
 /// How bad it is for the data or for the start of the server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -247,6 +247,7 @@ pub struct Group {
 pub struct Findings {
     groups: BTreeMap<GroupKey, Group>,
     limit: usize,
+    damage: u64,
 }
 
 impl Findings {
@@ -256,12 +257,14 @@ impl Findings {
         Self {
             groups: BTreeMap::new(),
             limit,
+            damage: 0,
         }
     }
 
     /// Takes one in.
     pub fn push(&mut self, finding: Finding) {
         let key = GroupKey::of(&finding);
+        self.damage += u64::from(key.is_lasting_damage());
         let group = self.groups.entry(key).or_default();
         group.total += 1;
         if let Some(block) = finding.location.block {
@@ -280,6 +283,7 @@ impl Findings {
 
     /// Takes in all of another collection.
     pub fn merge(&mut self, other: Self) {
+        self.damage += other.damage;
         for (key, more) in other.groups {
             let group = self.groups.entry(key).or_default();
             group.total += more.total;
@@ -288,6 +292,12 @@ impl Findings {
                 keep_first(&mut group.kept, finding, self.limit);
             }
         }
+    }
+
+    /// How many are damage that stays.
+    #[must_use]
+    pub fn lasting_damage(&self) -> u64 {
+        self.damage
     }
 
     /// The groups, by code and place.

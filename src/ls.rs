@@ -374,7 +374,11 @@ pub fn list(path: &Path, wal_archives: &[PathBuf]) -> Result<Inventory, OpenErro
                 .collect();
             undecided = catalog.settle(&other, &|locator| files.contains(&locator));
         }
-        tables = catalog.tables_of_indexes(&evidence, &layout, redo.as_ref());
+        let indexes = catalog.indexes(&evidence, &layout, redo.as_ref());
+        tables = indexes
+            .into_iter()
+            .map(|(key, index)| (key, index.indrelid))
+            .collect();
     }
     let forks = forks::list(&evidence, cluster.version);
     let judge = Judge {

@@ -55,6 +55,7 @@ use pgautopsy::format::wal::record::{RecordHeader, crc_of};
 use pgautopsy::pgdata::Evidence;
 use pgautopsy::report::Report;
 use pgautopsy::verdict::Outcome;
+use pgautopsy::verdict::patterns::PatternKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -725,6 +726,7 @@ static FILES: &[Row] = &[
             d.remove(&path);
             d.write(&format!("{path}.1"), &bytes);
             d.server_error = Some("\": No such file or directory");
+            d.allowed.push("page-misplaced");
             vec![d.file("relation-segment-missing", &path)]
         },
     ),
@@ -739,6 +741,7 @@ static FILES: &[Row] = &[
             // A scan ends where the first segment does.
             d.server_error = Some("");
             let size = d.size(&path);
+            d.allowed.push("page-misplaced");
             vec![
                 d.file("relation-segment-missing", &format!("{path}.1")),
                 d.file("relation-segment-short", &path).byte(size),
@@ -763,6 +766,7 @@ static FILES: &[Row] = &[
             d.fix_checksum(&mut page, RELSEG_SIZE);
             d.write(&format!("{path}.1"), &page);
             let size = d.size(&path);
+            d.allowed.push("page-misplaced");
             vec![d.file("relation-segment-short", &path).byte(size)]
         },
     ),
@@ -790,11 +794,23 @@ static FILES: &[Row] = &[
     near_miss("last-block-short", "a whole block cut off", |d| {
         let path = d.relation("ziplog");
         d.resize(&path, d.size(&path) - 8192);
+        d.allowed.push("relation-cut-off");
         vec![]
     }),
 ];
 
 static PAGES: &[Row] = &[
+    hit(
+        "zero-page",
+        "block that WAL before the redo point filled",
+        |d| {
+            d.zero_page("accounts", 3);
+            vec![
+                d.page_found("zero-page", "accounts", 3)
+                    .severity(Severity::Damage),
+            ]
+        },
+    ),
     hit("zero-page", "block that the visibility map marks", |d| {
         d.zero_page("frozen_t", 1);
         vec![
@@ -804,10 +820,17 @@ static PAGES: &[Row] = &[
     }),
     hit(
         "zero-page",
-        "block that the visibility map does not mark",
+        "block between others that no WAL and no map tells of",
         |d| {
-            d.zero_page("frozen_t", 4);
-            vec![d.page_found("zero-page", "frozen_t", 4)]
+            let last = d.blocks("accounts_pkey") - 1;
+            let path = d.relation("accounts_pkey");
+            d.edit(&path, |b| {
+                let page = b[last as usize * BLCKSZ..].to_vec();
+                b.extend([0; BLCKSZ]);
+                b.extend(page);
+            });
+            d.page("accounts_pkey", last + 2, |_| ());
+            vec![d.page_found("zero-page", "accounts_pkey", last + 1)]
         },
     ),
     hit(
@@ -816,6 +839,7 @@ static PAGES: &[Row] = &[
         |d| {
             d.resize(&d.relation("frozen_t"), 10 * BLCKSZ as u64);
             d.zero_page("frozen_t", 9);
+            d.allowed.push("relation-cut-off");
             vec![
                 d.page_found("zero-page", "frozen_t", 9)
                     .severity(Severity::Damage),
@@ -826,8 +850,8 @@ static PAGES: &[Row] = &[
         "zero-page",
         "last block, as after a crash while extending",
         |d| {
-            let last = d.blocks("ziplog") - 1;
-            d.zero_page("ziplog", last);
+            let size = d.size(&d.relation("ziplog"));
+            d.resize(&d.relation("ziplog"), size + BLCKSZ as u64);
             vec![]
         },
     ),
@@ -852,6 +876,10 @@ static PAGES: &[Row] = &[
                     .for_each(|(b, t)| *b = *t);
             });
             d.message = Some("overwritten with text");
+            d.pattern = Some((
+                PatternKind::ForeignData,
+                "block\u{a0}7 of app.public.ziplog",
+            ));
             vec![d.page_found("page-header-invalid", "ziplog", 7)]
         },
     ),
@@ -884,6 +912,181 @@ static PAGES: &[Row] = &[
         },
     )
     .since(Major::V9_3),
+    hit("page-header-invalid", "one bit of pd_special wrong", |d| {
+        d.page("ziplog", 7, |p| p[PD_SPECIAL + 1] ^= 0x40);
+        d.pattern = Some((PatternKind::FlippedBit, "bit 6 of byte 17 of block 7"));
+        vec![d.page_found("page-header-invalid", "ziplog", 7)]
+    }),
+    hit(
+        "page-header-invalid",
+        "zeroes from within one page into another",
+        |d| {
+            let zeroed = d.relation("ziplog");
+            d.edit(&zeroed, |b| {
+                b[3 * BLCKSZ + 4096..5 * BLCKSZ + 1024].fill(0);
+                d.fix_checksum(&mut b[3 * BLCKSZ..4 * BLCKSZ], 3);
+            });
+            let range = "of zeroes, 13\u{a0}kB in all";
+            d.pattern = Some((PatternKind::ZeroedRange, range));
+            d.allowed.extend([
+                "tuple-header-invalid",
+                "line-pointer-invalid",
+                "tuple-data-invalid",
+            ]);
+            d.allowed
+                .extend(["xmin-out-of-range", "zero-page", "update-chain-invalid"]);
+            d.allowed.push("page-checksum-mismatch");
+            vec![d.page_found("page-header-invalid", "ziplog", 5)]
+        },
+    ),
+    hit(
+        "page-header-invalid",
+        "page overwritten with the beginning of an archive",
+        |d| {
+            d.page("ziplog", 7, |p| {
+                let mut x = 1_u32;
+                for byte in p.iter_mut() {
+                    x = x.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+                    *byte = (x >> 23) as u8;
+                }
+                p[..4].copy_from_slice(b"\x1F\x8B\x08\0");
+                set_u16(p, PD_UPPER, 9000);
+            });
+            d.pattern = Some((PatternKind::ForeignData, "gzip"));
+            vec![d.page_found("page-header-invalid", "ziplog", 7)]
+        },
+    ),
+    hit("lost-write", "page as it was before WAL changed it", |d| {
+        d.page("accounts", 3, |p| set_lsn(p, XLogRecPtr(8)));
+        d.pattern = Some((PatternKind::LostWrite, "1\u{a0}page of 1\u{a0}relation"));
+        vec![d.page_found("lost-write", "accounts", 3)]
+    }),
+    hit("lost-write", "first pages of many relations", |d| {
+        let names = [
+            "accounts",
+            "accounts_pkey",
+            "ziplog",
+            "ziplog_addr",
+            "docs",
+            "docs_pkey",
+            "geo",
+            "locks_t",
+            "trunc_t_pkey",
+            "late_t",
+        ];
+        for name in names {
+            d.page(name, 0, |p| set_lsn(p, XLogRecPtr(8)));
+        }
+        if !d.is_since(Major::V15) {
+            d.pattern = Some((PatternKind::MixedTimes, "older than the redo point allows"));
+        }
+        d.anywhere("lost-write");
+        vec![]
+    }),
+    near_miss(
+        "lost-write",
+        "page newer than the last record before the redo point",
+        |d| {
+            let end = d.base.end;
+            d.page("accounts", 3, |p| set_lsn(p, end));
+            vec![]
+        },
+    ),
+    hit(
+        "free-space-map-wrong",
+        "root that is not the greatest",
+        |d| {
+            d.map_page("ziplog", 2, |p| p[28] ^= 0x55);
+            vec![d.fsm_found("ziplog", 2)]
+        },
+    ),
+    hit(
+        "free-space-map-wrong",
+        "room behind the end of the table",
+        |d| {
+            let beyond = d.blocks("ziplog") as usize + 5;
+            d.map_page("ziplog", 2, |p| raise(p, beyond));
+            vec![d.fsm_found("ziplog", 2)]
+        },
+    ),
+    near_miss(
+        "free-space-map-wrong",
+        "room in the last block of the table",
+        |d| {
+            let last = d.blocks("ziplog") as usize - 1;
+            d.map_page("ziplog", 2, |p| raise(p, last));
+            vec![]
+        },
+    ),
+    hit(
+        "relation-cut-off",
+        "table cut to half, which its index tells of",
+        |d| {
+            let half = d.blocks("accounts") / 2;
+            d.resize(&d.relation("accounts"), u64::from(half) * BLCKSZ as u64);
+            d.message = Some("of index accounts");
+            vec![d.page_found("relation-cut-off", "accounts", half)]
+        },
+    ),
+    hit(
+        "relation-cut-off",
+        "table without its last block, which WAL wrote",
+        |d| {
+            let last = d.blocks("ziplog") - 1;
+            d.resize(&d.relation("ziplog"), u64::from(last) * BLCKSZ as u64);
+            vec![d.page_found("relation-cut-off", "ziplog", last)]
+        },
+    ),
+    near_miss("relation-cut-off", "table with one block more", |d| {
+        let size = d.size(&d.relation("accounts"));
+        d.resize(&d.relation("accounts"), size + BLCKSZ as u64);
+        vec![]
+    }),
+    near_miss("lost-write", "unlogged relation", |d| {
+        d.page("unl", 0, |p| set_lsn(p, XLogRecPtr(8)));
+        vec![]
+    }),
+    // With checksums the page does not fit its checksum either.
+    hit("page-misplaced", "block 1 written over block 0", |d| {
+        let other = d.read(&d.relation("accounts"))[BLCKSZ..2 * BLCKSZ].to_vec();
+        d.page("accounts", 0, |p| {
+            p.copy_from_slice(&other);
+            unfrozen(p);
+        });
+        d.pattern = Some((PatternKind::MisdirectedWrite, "holds block 1"));
+        d.allowed.extend([
+            "visibility-map-disagrees-with-heap",
+            "lost-write",
+            "hint-bit-contradicts-clog",
+            "update-chain-invalid",
+        ]);
+        vec![d.page_found("page-misplaced", "accounts", 0)]
+    }),
+    near_miss(
+        "page-misplaced",
+        "rows of an update that was rolled back",
+        |d| {
+            let last = d.next_xid() - 1;
+            d.page("accounts", 0, |p| {
+                unfrozen(p);
+                for offnum in 1..=(get_u16(p, PD_LOWER) - 24) / 4 {
+                    let item = get_u32(p, item_at(offnum));
+                    if item >> 15 & 3 == 1 {
+                        let at = (item & 0x7FFF) as usize;
+                        let others = get_u16(p, at + T_INFOMASK) & !XMAX_BITS;
+                        set_u16(p, at + T_INFOMASK, others | XMAX_INVALID);
+                        set_u32(p, at + T_XMAX, last);
+                        set_u16(p, at + T_CTID + 2, 1);
+                    }
+                }
+            });
+            d.allowed.extend([
+                "visibility-map-disagrees-with-heap",
+                "hint-bit-contradicts-clog",
+            ]);
+            vec![]
+        },
+    ),
     near_miss(
         "page-header-invalid",
         "full page: pd_lower meets pd_upper",
@@ -930,6 +1133,7 @@ static PAGES: &[Row] = &[
             let other = d.read(&d.relation("ziplog"))[8 * BLCKSZ..9 * BLCKSZ].to_vec();
             d.raw_page("ziplog", 7, |p| p.copy_from_slice(&other));
             d.message = Some("block 8");
+            d.pattern = Some((PatternKind::MisdirectedWrite, "ziplog holds block 8"));
             vec![d.page_found("page-checksum-mismatch", "ziplog", 7)]
         },
     )
@@ -945,8 +1149,8 @@ static PAGES: &[Row] = &[
     .since(Major::V9_3)
     .crash(),
     near_miss("page-checksum-mismatch", "all-zero page", |d| {
-        let last = d.blocks("ziplog") - 1;
-        d.raw_page("ziplog", last, |p| p.fill(0));
+        d.zero_page("ziplog", d.blocks("ziplog") - 1);
+        d.allowed.push("zero-page");
         vec![]
     })
     .since(Major::V9_3),
@@ -1907,6 +2111,7 @@ static SLRUS: &[Row] = &[
             let path = d.clog(0xFFF);
             d.write(&path, &[0; 262_144]);
             d.tuple("ziplog", 7, 5, |t| inserted_by(t, 4_294_692_688, 0));
+            d.pattern = Some((PatternKind::ClogMadeUp, "0FFF"));
             vec![
                 d.file("clog-segment-foreign", &path)
                     .severity(Severity::Damage),
@@ -2176,6 +2381,7 @@ static WAL: &[Row] = &[
             // that were written since have no WAL then, and that is all there is to say of them.
             d.anywhere("wal-record-damaged");
             d.allowed.push("page-lsn-beyond-wal");
+            d.allowed.push("relation-cut-off");
             vec![]
         },
     )
@@ -2247,6 +2453,7 @@ static WAL: &[Row] = &[
             // Pages that were written since have no WAL then, and that is all there is to say of
             // them.
             d.allowed.push("page-lsn-beyond-wal");
+            d.allowed.push("relation-cut-off");
             vec![d.file("wal-segment-missing", &path)]
         },
     )
@@ -2401,6 +2608,7 @@ static WAL: &[Row] = &[
             d.promote();
             d.write(&d.history_path(2), d.history(1, d.base.end).as_bytes());
             d.outcome = Some(Outcome::Fails);
+            d.pattern = Some((PatternKind::OtherTimeline, "branched off"));
             vec![d.file("timeline-not-ancestor", "global/pg_control")]
         },
     )
@@ -2848,6 +3056,17 @@ impl Base {
         if startup.is_some_and(|s| s.silent_loss) != dir.silent_loss {
             complaints.push(format!("  silent loss is not {}", dir.silent_loss));
         }
+        let patterns = &report.verdict.patterns;
+        if let Some((kind, text)) = dir.pattern
+            && !patterns
+                .iter()
+                .any(|p| p.kind == kind && p.summary.contains(text))
+        {
+            complaints.push(format!("  no {kind:?} with \"{text}\": {patterns:?}"));
+        }
+        if exit_status == 0 && !patterns.is_empty() {
+            complaints.push(format!("  patterns without damage: {patterns:?}"));
+        }
         if let Some(text) = dir.message
             && !report
                 .findings
@@ -2895,6 +3114,8 @@ struct Dir<'b> {
     outcome: Option<Outcome>,
     /// Whether the start must lose something without a word.
     silent_loss: bool,
+    /// The cause that must show, and part of what is said of it.
+    pattern: Option<(PatternKind, &'static str)>,
     /// Part of a message that must be there.
     message: Option<&'static str>,
     /// A code that must be there, wherever.
@@ -2923,6 +3144,7 @@ impl<'b> Dir<'b> {
             folder,
             outcome: None,
             silent_loss: false,
+            pattern: None,
             message: None,
             anywhere: None,
             allowed: Vec::new(),
@@ -3060,6 +3282,25 @@ impl<'b> Dir<'b> {
             page[24 + (block * bits / 8) as usize] |= 1 << (block * bits % 8);
             self.fix_checksum(page, 0);
         });
+    }
+
+    /// Edits a page of the free space map, and makes its checksum fit.
+    fn map_page(&self, relation: &str, blkno: u32, edit: impl FnOnce(&mut [u8])) {
+        let at = blkno as usize * BLCKSZ;
+        self.edit(&format!("{}_fsm", self.relation(relation)), |b| {
+            let page = &mut b[at..at + BLCKSZ];
+            edit(page);
+            self.fix_checksum(page, blkno);
+        });
+    }
+
+    fn fsm_found(&self, relation: &str, blkno: u32) -> Found {
+        let path = format!("{}_fsm", self.relation(relation));
+        let found = Found {
+            block: Some(blkno),
+            ..self.file("free-space-map-wrong", &path)
+        };
+        found.byte(u64::from(blkno) * BLCKSZ as u64)
     }
 
     fn zero_page(&self, relation: &str, blkno: u32) {
@@ -3601,6 +3842,28 @@ fn set(bytes: &mut [u8], at: usize, bits: u16) {
 
 fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+/// Makes the free space map say that a heap block is all free, with the nodes above it.
+fn raise(page: &mut [u8], slot: usize) {
+    let mut node = 4095 + slot;
+    page[28 + node] = 255;
+    while node > 0 {
+        node = (node - 1) / 2;
+        page[28 + node] = 255;
+    }
+}
+
+/// Makes the rows of a heap page those of a transaction that committed, not frozen.
+fn unfrozen(page: &mut [u8]) {
+    for offnum in 1..=(get_u16(page, PD_LOWER) - 24) / 4 {
+        let item = get_u32(page, item_at(offnum));
+        if item >> 15 & 3 == 1 {
+            let tuple = &mut page[(item & 0x7FFF) as usize..];
+            let others = get_u16(tuple, T_INFOMASK) & !XMIN_FROZEN;
+            set_u16(tuple, T_INFOMASK, others | XMIN_COMMITTED);
+        }
+    }
 }
 
 fn set_lsn(page: &mut [u8], lsn: XLogRecPtr) {

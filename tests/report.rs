@@ -108,6 +108,8 @@ fn relation(
         rows,
         unreadable_tuples: 0,
         unreadable_blocks: 0,
+        healed_blocks: 0,
+        lost_blocks: 0,
         wal_blocks: 0,
         damage: BTreeMap::new(),
     }
@@ -230,6 +232,7 @@ fn incident() -> Report {
             timelines: Vec::new(),
         }),
         verdict: Verdict {
+            patterns: Vec::new(),
             status: Status::Damaged,
             headline: "1 table cannot be read in full. The server starts and does not say so.".into(),
             startup: Some(Startup {
@@ -381,6 +384,7 @@ fn disaster() -> Report {
             ],
         }),
         verdict: Verdict {
+            patterns: Vec::new(),
             status: Status::Unusable,
             headline: format!("The server cannot start. {evil}"),
             startup: Some(Startup {
@@ -508,6 +512,7 @@ fn healthy_as_text() {
     report.findings = Findings::new(20);
     report.relations.pop();
     report.verdict = Verdict {
+        patterns: Vec::new(),
         status: Status::Healthy,
         headline: "Nothing is damaged, and the server was shut down cleanly.".into(),
         startup: Some(Startup {

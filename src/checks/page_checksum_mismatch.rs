@@ -1,7 +1,8 @@
 //! Page checksum does not match.
 
 use super::page_header_invalid::refused;
-use crate::format::checksum::{explain, page_checksum};
+use crate::format::cause::explain;
+use crate::format::checksum::page_checksum;
 use crate::scan::page::PageView;
 use crate::scan::tally::Tally;
 
@@ -59,13 +60,18 @@ fn report(view: &PageView<'_>, expected: u16, tally: &mut Tally) {
     let found = view.header.pd_checksum;
     let message = format!("checksum {found} is stored, the page's content gives {expected}");
     let mut finding = view.finding(&CHECK, message).found_expected(found, expected);
+    let layout = &view.context.layout;
+    let why = || explain(view.page, view.blkno, view.fork.blocks(layout), layout);
     // Every bit of the page is tried: too much for each page of a disk full of garbage.
     if tally.findings.would_keep(&finding) {
-        let layout = &view.context.layout;
-        if let Some(cause) = explain(view.page, view.blkno, view.fork.blocks(layout), layout) {
+        let cause = why();
+        if let Some(cause) = cause {
             finding.message = format!("{}: {cause}", finding.message);
         }
+        tally.explain(view, || cause);
         finding = refused(view, finding);
+    } else {
+        tally.explain(view, why);
     }
     tally.push(finding);
 }

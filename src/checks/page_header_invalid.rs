@@ -1,6 +1,8 @@
 //! Page header is invalid: the server refuses the page.
 
 use crate::finding::Finding;
+use crate::format::cause::explain_content;
+use crate::format::foreign;
 use crate::format::page::page_faults;
 use crate::format::types::ForkNumber;
 use crate::format::version::Major;
@@ -60,12 +62,14 @@ fn report(view: &PageView<'_>, tally: &mut Tally) {
     let mut faults = Vec::new();
     page_faults(view.page, &view.context.layout, |fault| faults.push(fault.to_string()));
     let faults = faults.join("; ");
-    let finding = match text_in(view.page) {
+    let finding = match foreign::text(view.page) {
         Some(text) => view
             .finding(&CHECK, format!("overwritten with text: \"{text}\""))
             .found_expected(faults, "a page header"),
         None => view.finding(&CHECK, faults),
     };
+    let layout = &view.context.layout;
+    tally.explain(view, || explain_content(view.page, view.blkno, layout));
     tally.push(refused(view, finding));
 }
 
@@ -89,18 +93,4 @@ fn invalid_page(view: &PageView<'_>) -> String {
     } else {
         format!("invalid page header in block {blkno} of relation {path}")
     }
-}
-
-/// The beginning of the text that fills a page, when it is text: nearly all bytes printable,
-/// which no page of a relation is.
-fn text_in(page: &[u8]) -> Option<String> {
-    let printable = |b: &&u8| b.is_ascii_graphic() || matches!(**b, b' ' | b'\n' | b'\r' | b'\t');
-    let count = page.iter().filter(printable).count();
-    if count * 100 < page.len() * 97 {
-        return None;
-    }
-    let line = page.split(|b| *b == b'\n').max_by_key(|line| line.len().min(60))?;
-    let shown: String = line.iter().take(60).map(|b| char::from(*b)).collect();
-    let more = if line.len() > 60 { "…" } else { "" };
-    Some(format!("{}{more}", shown.trim()))
 }

@@ -21,9 +21,11 @@ check! {
     ///
     /// ## How it is decided
     /// All 8192 bytes are zero (`bufpage.c: PageIsVerified` accepts that in every version).
-    /// It is a note; it becomes abnormal when the visibility map, the file `_vm` beside the
+    /// It is a note; it becomes damage when the visibility map, the file `_vm` beside the
     /// table, says that all rows in this block are visible to everyone: the server never sets
-    /// that for a block without a header, so rows were there.
+    /// that for a block without a header, so rows were there. It is damage, too, when WAL
+    /// from before the redo point, as far as it is still there, filled the block and did not
+    /// cut the relation afterwards.
     ///
     /// ## What else may cause it
     /// `zero_damaged_pages = on` at some earlier time, which throws damaged pages away for
@@ -34,7 +36,7 @@ check! {
     /// Copy the directory as it is before anything else. For a plain note nothing more is
     /// needed.
     ///
-    /// If it is abnormal, count the rows of this table against a backup, a standby or a
+    /// If it is damage, count the rows of this table against a backup, a standby or a
     /// foreign key, and take the block from there: nothing of it is left here. Look where the
     /// zero blocks begin and end: ranges that are a multiple of the disk's or the storage's
     /// unit point to the hardware. For an index, REINDEX loses nothing.
@@ -54,7 +56,10 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         for block in &counts.zero {
             let is_last = counts.last_nonzero.is_none_or(|last| block > last);
             let held_rows = is_marked_all_visible(examination, *number, block);
-            if is_last && !held_rows {
+            let written = examination
+                .survey
+                .and_then(|survey| survey.written.pages(fork.locator)?.get(&block));
+            if is_last && !held_rows && written.is_none() {
                 continue;
             }
             let segment = block / context.layout.relseg_size;
@@ -73,6 +78,14 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
                 )
                 .severity(Severity::Damage)
                 .confidence(Confidence::Likely)
+            } else if let Some(written) = written {
+                let message = format!(
+                    "the block is all zero, yet WAL up to {written}, before the redo point, \
+                     filled it: what it held is lost"
+                );
+                Finding::new(&CHECK, location, message)
+                    .severity(Severity::Damage)
+                    .confidence(Confidence::Likely)
             } else {
                 Finding::new(&CHECK, location, "the block is all zero, as after a crash")
             };

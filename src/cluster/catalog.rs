@@ -18,8 +18,8 @@ use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
     ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID,
-    NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgNamed,
-    RELATION_RELATION_ID, TABLESPACE_RELATION_ID, index_and_table,
+    NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgIndex, PgNamed,
+    RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
 };
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
@@ -217,15 +217,15 @@ impl Catalog {
         files
     }
 
-    /// The table of each index, by database and object identifier. An index never changes its
-    /// table, so every row of `pg_index` counts, deleted ones too.
+    /// `pg_index`, by database and object identifier of the index. An index never changes its
+    /// table, so every row counts, deleted ones too; one is ready when all of its rows say so.
     #[must_use]
-    pub fn tables_of_indexes(
+    pub fn indexes(
         &self,
         evidence: &Evidence,
         layout: &Layout,
         redo: Option<&CatalogRedo<'_>>,
-    ) -> HashMap<(Oid, Oid), Oid> {
+    ) -> HashMap<(Oid, Oid), PgIndex> {
         let (mut nobody, mut problems) = (Nobody, Vec::new());
         let mut reader = Reader::new(evidence, layout, &mut nobody, &mut problems);
         let files: BTreeSet<RelFileLocator> = self
@@ -238,13 +238,15 @@ impl Catalog {
         if let Some(redo) = redo {
             reader.replay(redo, &|l| files.contains(&l));
         }
-        let mut found = HashMap::new();
+        let mut found: HashMap<(Oid, Oid), PgIndex> = HashMap::new();
         let mut room = HeapTuples::new(layout);
         let mut take = |db_oid: Oid, page: &[u8]| {
             let Ok(heap) = room.read(page) else { return };
             for tuple in heap.tuples {
-                if let Some((index, table)) = index_and_table(&tuple.header, heap.bytes(tuple)) {
-                    found.insert((db_oid, index), table);
+                let row = PgIndex::parse(layout, &tuple.header, heap.bytes(tuple));
+                if let Some(row) = row {
+                    let known = found.entry((db_oid, row.indexrelid)).or_insert(row);
+                    known.indisready &= row.indisready;
                 }
             }
         };
@@ -580,6 +582,8 @@ impl Reader<'_> {
                 .map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
+        // Read later, by `indexes`, and brought within reach with the rest.
+        let mut index_files = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
             self.tell_map(spc_oid, db_oid);
             let class = self.mapped(spc_oid, db_oid, RELATION_RELATION_ID);
@@ -596,6 +600,8 @@ impl Reader<'_> {
                 .iter()
                 .find(|row| row.oid == NAMESPACE_RELATION_ID)
                 .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
+            let index = rows.iter().find(|row| row.oid == INDEX_RELATION_ID);
+            index_files.extend(index.and_then(|row| self.locate(spc_oid, db_oid, &row.value)));
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
             let descs = self.tuple_descs(attribute, &rows);
             // Shared relations are told of by one database or another.
@@ -616,7 +622,7 @@ impl Reader<'_> {
                 self.replay(redo, &|l| new.contains(&l));
             }
         }
-        self.pin(schema_files.into_iter());
+        self.pin(schema_files.into_iter().chain(index_files));
         for (spc_oid, db_oid, rows, descs, namespace) in rows_of {
             let schemas: BTreeMap<Oid, Arc<str>> = namespace
                 .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))

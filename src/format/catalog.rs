@@ -433,14 +433,32 @@ impl PgNamed {
     }
 }
 
-/// An index and its table: `indexrelid` and `indrelid` of a tuple of `pg_index`, which has no
-/// object identifier of its own in any version.
-#[must_use]
-pub fn index_and_table(header: &HeapTupleHeader, tuple: &[u8]) -> Option<(Oid, Oid)> {
-    let hoff = usize::from(header.t_hoff);
-    let index = u32_at(tuple, hoff)?;
-    let table = u32_at(tuple, hoff.checked_add(4)?)?;
-    (index != 0 && table != 0).then_some((index, table))
+/// A row of `pg_index`, which has no object identifier of its own in any version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgIndex {
+    /// `indexrelid`: the index.
+    pub indexrelid: Oid,
+    /// `indrelid`: its table.
+    pub indrelid: Oid,
+    /// `indisready`: every change of the table goes into it.
+    pub indisready: bool,
+}
+
+impl PgIndex {
+    /// Reads a tuple.
+    #[must_use]
+    pub fn parse(layout: &Layout, header: &HeapTupleHeader, tuple: &[u8]) -> Option<Self> {
+        let data = tuple.get(usize::from(header.t_hoff)..)?;
+        let (indexrelid, indrelid) = (u32_at(data, 0)?, u32_at(data, 4)?);
+        // indnatts; indnkeyatts from 11 on; seven flags, from 15 on indnullsnotdistinct, too.
+        let flags = if layout.since(Major::V11) { 12 } else { 10 };
+        let before = if layout.since(Major::V15) { 8 } else { 7 };
+        (indexrelid != 0 && indrelid != 0).then_some(Self {
+            indexrelid,
+            indrelid,
+            indisready: data.get(flags + before).is_some_and(|flag| *flag == 1),
+        })
+    }
 }
 
 #[cfg(test)]

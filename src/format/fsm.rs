@@ -61,6 +61,14 @@ impl<'a> FsmPage<'a> {
         self.nodes.get(at).copied()
     }
 
+    /// The last leaf that says there is free space.
+    #[must_use]
+    pub fn last_slot(&self) -> Option<u32> {
+        let leaves = self.nodes.get(self.inner..)?;
+        let last = leaves.iter().rposition(|free| *free != 0)?;
+        u32::try_from(last).ok()
+    }
+
     /// Inner nodes that are not the greater of their children. The server mends them when it
     /// meets them (`fsmpage.c: fsm_search_avail`).
     pub fn wrong_nodes(&self) -> impl Iterator<Item = usize> + use<'a> {
@@ -93,6 +101,19 @@ pub fn locate(heap_blk: BlockNumber, layout: &Layout) -> (BlockNumber, u32) {
     (blkno, heap_blk.checked_rem(slots).unwrap_or(0))
 }
 
+/// The first heap block of a page of leaves; nothing for pages of the upper levels
+/// (the inverse of [`locate`]).
+#[must_use]
+pub fn first_heap_block(blkno: BlockNumber, layout: &Layout) -> Option<BlockNumber> {
+    let slots = slots_per_page(layout).max(1);
+    // Behind the root: a middle page, then its leaves.
+    let behind_root = blkno.checked_sub(1)?;
+    let group = slots.checked_add(1)?;
+    let leaf = behind_root.checked_rem(group)?.checked_sub(1)?;
+    let before = behind_root.checked_div(group)?.checked_mul(slots)?;
+    before.checked_add(leaf)?.checked_mul(slots)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +128,13 @@ mod tests {
         assert_eq!(locate(0, &layout), (2, 0));
         assert_eq!(locate(4069, &layout), (3, 0));
         assert_eq!(locate(4069 * 4069, &layout), (4072, 0));
+        assert_eq!(first_heap_block(0, &layout), None);
+        assert_eq!(first_heap_block(1, &layout), None);
+        assert_eq!(first_heap_block(4071, &layout), None);
+        for heap_blk in [0, 4069, 4069 * 4068, 4069 * 4069, 4069 * 4069 * 3 + 4069] {
+            let (blkno, _) = locate(heap_blk, &layout);
+            assert_eq!(first_heap_block(blkno, &layout), Some(heap_blk));
+        }
     }
 
     #[test]
@@ -117,6 +145,7 @@ mod tests {
         page[NODES_AT + n] = 9;
         let fsm = FsmPage::parse(&page, &layout).unwrap();
         assert_eq!(fsm.slot(5), Some(9));
+        assert_eq!(fsm.last_slot(), Some(5));
         assert_eq!(fsm.slot(4069), None);
         assert_eq!(fsm.wrong_nodes().collect::<Vec<_>>(), [(n - 1) / 2]);
         while n > 0 {

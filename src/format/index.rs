@@ -17,8 +17,8 @@
 //! ```
 //! A meta page keeps its structure right after the page header, magic number first.
 
-use super::page::{PageHeader, u16_at, u32_at, u64_at};
-use super::types::{BlockNumber, XLogRecPtr};
+use super::page::{ItemPointer, LpFlags, PageHeader, line_pointers, u16_at, u32_at, u64_at};
+use super::types::{BlockNumber, OffsetNumber, XLogRecPtr};
 use super::version::{Layout, Major};
 use std::fmt;
 
@@ -88,6 +88,17 @@ pub const BRIN_PAGETYPE_META: u16 = 0xF091;
 /// `BRIN_PAGETYPE_REVMAP`.
 pub const BRIN_PAGETYPE_REVMAP: u16 = 0xF092;
 
+/// `LH_OVERFLOW_PAGE` and `LH_BUCKET_PAGE`: pages with entries.
+const LH_ENTRIES: u16 = 1 | 2;
+/// `F_LEAF`.
+const GIST_LEAF: u16 = 1;
+/// `F_DELETED`.
+const GIST_DELETED: u16 = 2;
+/// `INDEX_ALT_TID_MASK`: `t_tid` of a B-tree entry is not that of a row.
+const INDEX_ALT_TID_MASK: u16 = 0x2000;
+/// `BT_IS_POSTING`, with the number of rows in `BT_OFFSET_MASK`.
+const BT_IS_POSTING: u16 = 0x2000;
+const BT_OFFSET_MASK: u16 = 0x0FFF;
 const HASHO_PAGE_ID: u16 = 0xFF80;
 const GIST_PAGE_ID: u16 = 0xFF81;
 const SPGIST_PAGE_ID: u16 = 0xFF82;
@@ -336,6 +347,56 @@ impl Special {
             Self::None | Self::Gist { .. } | Self::Sequence | Self::Unknown(_) => false,
         }
     }
+}
+
+/// The last block of the table that the entries of an index page lead to, and the entry: of
+/// leaves of B-trees and GiST indexes and of hash buckets. Entries known to be dead, and high
+/// keys, do not count.
+#[must_use]
+pub fn last_block_led_to(
+    page: &[u8],
+    header: &PageHeader,
+    layout: &Layout,
+) -> Option<(BlockNumber, OffsetNumber)> {
+    let special = Special::parse(page, header);
+    let first = match special {
+        Special::Btree {
+            btpo_next,
+            btpo_flags,
+            ..
+        } => {
+            let kinds = BTP_LEAF | BTP_DELETED | BTP_META | BTP_HALF_DEAD;
+            if btpo_flags & kinds != BTP_LEAF {
+                return None;
+            }
+            // nbtree.h: P_FIRSTDATAKEY.
+            if btpo_next == 0 { 1 } else { 2 }
+        }
+        Special::Hash { hasho_flag, .. } if hasho_flag & LH_ENTRIES != 0 => 1,
+        Special::Gist { flags, .. } if flags & (GIST_LEAF | GIST_DELETED) == GIST_LEAF => 1,
+        _ => return None,
+    };
+    let is_btree = special.kind() == PageKind::Btree;
+    line_pointers(page, header)
+        .filter(|(offnum, lp)| *offnum >= first && lp.flags() == LpFlags::Normal)
+        .filter_map(|(offnum, lp)| {
+            let entry = lp.bytes(page)?;
+            let info = u16_at(entry, 6)?;
+            let own = ItemPointer::read(entry)?;
+            let is_alternative = is_btree && info & INDEX_ALT_TID_MASK != 0;
+            if !is_alternative {
+                return Some((own.block, offnum));
+            }
+            // nbtree.h: BTreeTupleGetPosting; 13 and later.
+            if !layout.since(Major::V13) || own.offnum & BT_IS_POSTING == 0 {
+                return None;
+            }
+            let rows = usize::from(own.offnum & BT_OFFSET_MASK);
+            let last = rows.checked_sub(1)?.checked_mul(6)?;
+            let at = usize::try_from(own.block).ok()?.checked_add(last)?;
+            Some((ItemPointer::read(entry.get(at..)?)?.block, offnum))
+        })
+        .max()
 }
 
 /// The head of a meta page. 24 is the byte offset of all of them.

@@ -17,12 +17,14 @@
 
 pub mod backup_label;
 pub mod catalog;
+pub mod cause;
 pub mod chain;
 pub mod checkpoint;
 pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod foreign;
 pub mod fsm;
 pub mod heap;
 pub mod history;

@@ -435,6 +435,15 @@ impl ItemPointer {
             offnum,
         }
     }
+
+    /// Reads the six bytes of one.
+    #[inline]
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let [h0, h1, l0, l1, o0, o1] = *bytes.first_chunk()?;
+        let half = |a, b| u16::from_le_bytes([a, b]);
+        Some(Self::from_halves(half(h0, h1), half(l0, l1), half(o0, o1)))
+    }
 }
 
 impl fmt::Display for ItemPointer {

@@ -5,11 +5,17 @@ use super::reader::{Position, WalContext, WalReader};
 use super::source::EvidenceWal;
 use super::start::DryRun;
 use super::stop::Stop;
-use super::walk::{normalize, walk};
+use super::walk::{WalSink, normalize, walk};
 use crate::cluster::Cluster;
-use crate::format::types::{TimeLineID, XLogRecPtr, XLogSegNo};
-use crate::format::version::Major;
-use crate::format::wal::WalGeometry;
+use crate::format::types::{
+    BlockNumber, ForkNumber, RelFileLocator, TimeLineID, XLogRecPtr, XLogSegNo,
+};
+use crate::format::version::{Layout, Major};
+use crate::format::wal::effects::{Effect, effects};
+use crate::format::wal::heap2::{self, Heap2Op};
+use crate::format::wal::rmgr::{RM_BTREE_ID, RM_HEAP_ID, RM_HEAP2_ID, RM_SMGR_ID};
+use crate::format::wal::{Record, WalGeometry};
+use rustc_hash::FxHashMap;
 
 /// A place where WAL cannot be read on, although it should go on.
 #[derive(Clone, Debug)]
@@ -29,6 +35,137 @@ pub struct Survey {
     pub records: u64,
     /// Where it breaks off.
     pub breaks: Vec<Break>,
+    /// What the checkpoint has seen to disk.
+    pub written: Written,
+}
+
+/// Pages that WAL before the redo point changed, which the checkpoint has therefore seen to
+/// disk (`xlog.c: CheckPointGuts`): where the last such record of each ends.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    relations: FxHashMap<RelFileLocator, FxHashMap<BlockNumber, XLogRecPtr>>,
+    pages: usize,
+    /// What a piece of WAL cuts off of relations, at the most.
+    cut: FxHashMap<RelFileLocator, BlockNumber>,
+}
+
+/// Pages kept in memory; those written last.
+const MAX_PAGES: usize = 1 << 21;
+
+impl Written {
+    /// Those of a relation's main fork.
+    #[must_use]
+    pub fn pages(&self, locator: RelFileLocator) -> Option<&FxHashMap<BlockNumber, XLogRecPtr>> {
+        self.relations.get(&locator)
+    }
+
+    fn add(&mut self, locator: RelFileLocator, blkno: BlockNumber, lsn: XLogRecPtr) {
+        let pages = self.relations.entry(locator).or_default();
+        match pages.get_mut(&blkno) {
+            Some(known) => *known = lsn.max(*known),
+            None => {
+                pages.insert(blkno, lsn);
+                self.pages += 1;
+            }
+        }
+    }
+
+    fn cut_off(&mut self, locator: RelFileLocator, to_blocks: BlockNumber) {
+        if let Some(pages) = self.relations.get_mut(&locator) {
+            let before = pages.len();
+            pages.retain(|blkno, _| *blkno < to_blocks);
+            self.pages -= before - pages.len();
+        }
+    }
+
+    /// Adds those of the next piece of WAL.
+    fn merge(&mut self, more: Self) {
+        for (locator, to_blocks) in more.cut {
+            self.cut_off(locator, to_blocks);
+        }
+        for (locator, pages) in more.relations {
+            for (blkno, lsn) in pages {
+                self.add(locator, blkno, lsn);
+            }
+        }
+        if self.pages > MAX_PAGES {
+            self.forget_half();
+        }
+    }
+
+    /// Forgets the pages written longest ago.
+    fn forget_half(&mut self) {
+        let all = || self.relations.values().flat_map(FxHashMap::values);
+        let mut lsns: Vec<XLogRecPtr> = all().copied().collect();
+        let middle = lsns.len() / 2;
+        let (_, middle, _) = lsns.select_nth_unstable(middle);
+        let middle = *middle;
+        for pages in self.relations.values_mut() {
+            pages.retain(|_, lsn| *lsn > middle);
+        }
+        self.pages = self.relations.values().map(FxHashMap::len).sum();
+    }
+}
+
+/// Takes in the pages that the records of a piece of WAL change.
+struct Writes {
+    layout: Layout,
+    /// Records that end behind it are replayed; none counts before an invalid one.
+    redo: XLogRecPtr,
+    written: Written,
+}
+
+impl WalSink for Writes {
+    fn record(&mut self, record: &Record<'_, '_>) {
+        let is_cut = record.header.xl_rmid == RM_SMGR_ID;
+        if record.end_lsn > self.redo || !is_cut && !stamps_pages(self.layout, record) {
+            return;
+        }
+        let written = &mut self.written;
+        effects(self.layout, record, &mut |effect| {
+            if let Effect::Rebuilds {
+                locator,
+                fork: ForkNumber::Main,
+                blkno,
+                ..
+            }
+            | Effect::Touches {
+                locator,
+                fork: ForkNumber::Main,
+                blkno,
+            } = effect
+            {
+                written.add(locator, blkno, record.end_lsn);
+            }
+            if let Effect::Truncates {
+                locator,
+                fork: ForkNumber::Main,
+                to_blocks,
+            } = effect
+            {
+                written.cut_off(locator, to_blocks);
+                let cut = written.cut.entry(locator).or_insert(to_blocks);
+                *cut = to_blocks.min(*cut);
+            }
+        });
+    }
+}
+
+/// Whether the record's end became the LSN of every page it names. Those of hash indexes name
+/// pages for their locks alone (`hashpage.c`), those that set a bit of the visibility map
+/// name the heap page that often stays as it is (`heapam.c: log_heap_visible`;
+/// `pruneheap.c: log_heap_prune_and_freeze` from 19 on). Images of pages alone (`XLOG_FPI`)
+/// also come from `pg_upgrade`'s making of empty indexes, which it then replaces.
+fn stamps_pages(layout: Layout, record: &Record<'_, '_>) -> bool {
+    match record.header.xl_rmid {
+        RM_HEAP_ID | RM_BTREE_ID => true,
+        RM_HEAP2_ID => match heap2::parse(layout, record) {
+            Ok(Heap2Op::Visible { .. }) | Err(_) => false,
+            Ok(Heap2Op::Prune { flags, .. }) => flags & heap2::SETS_VISIBILITY_MAP == 0,
+            Ok(_) => true,
+        },
+        _ => false,
+    }
 }
 
 /// Reads every segment that the dry run has not read.
@@ -38,6 +175,7 @@ pub fn survey(
     system_identifier: u64,
     wal: &EvidenceWal<'_>,
     run: &DryRun,
+    wants_pages: bool,
     advance: &dyn Fn(u64),
 ) -> Survey {
     let layout = *wal.layout();
@@ -51,6 +189,13 @@ pub fn survey(
             timelines,
         };
         let limit = limit(run, tli, layout.since(Major::V9_3));
+        // Without a limit it is WAL that this cluster did not come from, or not all of it.
+        let redo = run.check_point.filter(|_| wants_pages && limit.is_some());
+        let sink = || Writes {
+            layout,
+            redo: redo.map_or(XLogRecPtr::INVALID, |point| point.redo),
+            written: Written::default(),
+        };
         let mut segno = first;
         while segno <= last && limit.is_none_or(|limit| geometry.segment_start(segno) < limit) {
             let start = WalReader::new(&context, wal, Position::at(XLogRecPtr::INVALID))
@@ -66,8 +211,9 @@ pub fn survey(
                 wal,
                 Position::at(start),
                 limit,
-                &|| (),
-                &mut |_, _| {
+                &sink,
+                &mut |sink, _| {
+                    survey.written.merge(sink.written);
                     advance(geometry.segment_size);
                 },
             );

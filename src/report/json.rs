@@ -6,11 +6,15 @@
 
 use super::timelines::TimelineV1;
 use super::units::{block_ranges, rfc_3339};
-use super::{ClusterSummary, NotExamined, RelationSummary, Report, StopKind, WalSummary, explain};
+use super::{
+    ClusterSummary, DatabaseSummary, NotExamined, RelationSummary, Report, StopKind, WalSummary,
+    explain,
+};
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{FullTransactionId, RelFileLocator, XLogRecPtr};
 use crate::recovery::copies::OtherCopy;
 use crate::report::printer;
+use crate::verdict::patterns::{Pattern, PatternKind};
 use crate::verdict::{Loss, LostRecords, Outcome, Startup, Status, Verdict};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -55,6 +59,7 @@ struct ReportV1<'a> {
     findings: Vec<FindingV1<'a>>,
     groups: Vec<GroupV1<'a>>,
     relations: Vec<RelationV1<'a>>,
+    databases: Vec<DatabaseSummary>,
     summary: Summary<'a>,
 }
 
@@ -137,7 +142,16 @@ struct VerdictV1<'a> {
     startup: Option<StartupV1<'a>>,
     loss: Vec<LossV1<'a>>,
     pg_resetwal: Option<LossV1<'a>>,
+    patterns: Vec<PatternV1<'a>>,
     next_steps: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PatternV1<'a> {
+    kind: PatternKind,
+    confidence: Confidence,
+    summary: &'a str,
+    places: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -242,6 +256,8 @@ struct RelationV1<'a> {
     rows: u64,
     unreadable_tuples: u64,
     unreadable_blocks: u64,
+    healed_blocks: u64,
+    lost_blocks: u64,
     estimated_lost_rows: u64,
     wal_blocks: u64,
     damage: &'a BTreeMap<&'static str, u64>,
@@ -304,6 +320,7 @@ impl<'a> ReportV1<'a> {
             findings,
             groups: groups.collect(),
             relations: report.relations.iter().map(RelationV1::new).collect(),
+            databases: report.databases(),
         }
     }
 }
@@ -378,7 +395,19 @@ impl<'a> VerdictV1<'a> {
             startup: verdict.startup.as_ref().map(StartupV1::new),
             loss: verdict.loss.iter().map(LossV1::new).collect(),
             pg_resetwal: verdict.pg_resetwal.as_ref().map(LossV1::new),
+            patterns: verdict.patterns.iter().map(PatternV1::new).collect(),
             next_steps: &verdict.next_steps,
+        }
+    }
+}
+
+impl<'a> PatternV1<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        Self {
+            kind: pattern.kind,
+            confidence: pattern.confidence,
+            summary: &pattern.summary,
+            places: &pattern.places,
         }
     }
 }
@@ -522,6 +551,8 @@ impl<'a> RelationV1<'a> {
             rows: relation.rows,
             unreadable_tuples: relation.unreadable_tuples,
             unreadable_blocks: relation.unreadable_blocks,
+            healed_blocks: relation.healed_blocks,
+            lost_blocks: relation.lost_blocks,
             estimated_lost_rows: relation.estimated_lost_rows(),
             wal_blocks: relation.wal_blocks,
             damage: &relation.damage,

@@ -234,6 +234,11 @@ pub struct RelationSummary {
     pub unreadable_tuples: u64,
     /// Blocks of the main fork that the server refuses to read, and replay does not mend.
     pub unreadable_blocks: u64,
+    /// Damaged blocks of the main fork that replay makes anew.
+    pub healed_blocks: u64,
+    /// Blocks of the main fork that are not there: of missing and short files; of a relation
+    /// without any file those that its `pg_class` row tells of, an estimate.
+    pub lost_blocks: u64,
     /// Blocks of it that replay rebuilds or that replay changes.
     pub wal_blocks: u64,
     /// Lasting damage by code.
@@ -241,6 +246,30 @@ pub struct RelationSummary {
 }
 
 impl Report {
+    /// Every database with its relations added up, by number.
+    #[must_use]
+    pub fn databases(&self) -> Vec<DatabaseSummary> {
+        let mut databases: BTreeMap<Oid, DatabaseSummary> = BTreeMap::new();
+        for relation in &self.relations {
+            let oid = relation.locator.db_oid;
+            let all = databases.entry(oid).or_default();
+            all.oid = oid;
+            all.database = all.database.take().or(relation.name.database.clone());
+            all.relations += 1;
+            all.damaged_relations += u64::from(relation.is_damaged());
+            all.blocks += u64::from(relation.blocks);
+            all.unreadable_blocks += relation.unreadable_blocks;
+            all.healed_blocks += relation.healed_blocks;
+            all.lost_blocks += relation.lost_blocks;
+            if relation.name.is_user_table() {
+                all.rows += relation.rows;
+                all.unreadable_tuples += relation.unreadable_tuples;
+                all.estimated_lost_rows += relation.estimated_lost_rows();
+            }
+        }
+        databases.into_values().collect()
+    }
+
     /// The exit status of `pgautopsy check`: 1 for damage that recovery does not heal, 3 when
     /// part of the evidence could not be examined and nothing worse was found, 0 otherwise.
     #[must_use]
@@ -259,6 +288,16 @@ impl Report {
 }
 
 impl RelationName {
+    /// Whether it is a table or materialized view of a user.
+    #[must_use]
+    pub fn is_user_table(&self) -> bool {
+        let system = ["pg_catalog", "information_schema", "pg_toast"];
+        let schema = self.schema.as_deref().unwrap_or("pg_catalog");
+        self.name.is_some()
+            && matches!(self.kind, Some("table" | "materialized view"))
+            && !system.contains(&schema)
+    }
+
     /// `database.schema.name`, as far as it is known.
     #[must_use]
     pub fn qualified(&self) -> Option<String> {
@@ -281,8 +320,8 @@ impl RelationName {
 }
 
 impl RelationSummary {
-    /// Rows that the unreadable blocks probably held: as many a block as the readable ones
-    /// hold. An estimate.
+    /// Rows that the unreadable and lost blocks probably held: as many a block as the readable
+    /// ones hold. An estimate.
     #[must_use]
     pub fn estimated_lost_rows(&self) -> u64 {
         let readable = u64::from(self.blocks).saturating_sub(self.unreadable_blocks);
@@ -290,6 +329,39 @@ impl RelationSummary {
             return 0;
         }
         let rows = (self.rows + self.unreadable_tuples) as f64 / readable as f64;
-        (rows * self.unreadable_blocks as f64).round() as u64
+        (rows * (self.unreadable_blocks + self.lost_blocks) as f64).round() as u64
     }
+
+    /// Whether something of it is damaged that replay does not mend.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        !self.damage.is_empty() || self.unreadable_blocks + self.unreadable_tuples > 0
+    }
+}
+
+/// The relations of one database, added up.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct DatabaseSummary {
+    /// Its name; `None` for shared relations, and when `pg_database` does not tell.
+    pub database: Option<String>,
+    /// `pg_database.oid`; 0 for shared relations.
+    pub oid: Oid,
+    /// Relations.
+    pub relations: u64,
+    /// Those with damage that replay does not mend.
+    pub damaged_relations: u64,
+    /// Blocks of main forks on disk.
+    pub blocks: u64,
+    /// Those that the server refuses to read, and replay does not mend.
+    pub unreadable_blocks: u64,
+    /// Those damaged that replay makes anew.
+    pub healed_blocks: u64,
+    /// Blocks that are not there.
+    pub lost_blocks: u64,
+    /// Rows of user tables that can be read.
+    pub rows: u64,
+    /// Tuples of user tables whose visibility cannot be decided.
+    pub unreadable_tuples: u64,
+    /// Rows of user tables that unreadable and lost blocks probably held.
+    pub estimated_lost_rows: u64,
 }

@@ -4,7 +4,8 @@
 //! the regions are printed in order. That works for any bytes: what the header says is used
 //! only as far as it stays on the page, and what is left over is called unexplained.
 
-use crate::format::checksum::{explain, page_checksum};
+use crate::format::cause::explain;
+use crate::format::checksum::page_checksum;
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::heap::{MOVED_PARTITIONS_OFFSET_NUMBER, SPEC_TOKEN_OFFSET_NUMBER};
 use crate::format::heap::{infomask_names, infomask2_names};

@@ -5,7 +5,7 @@
 use super::printer::{Paint, Printer};
 use super::timelines;
 use super::units::{block_ranges, count, plain_time, size, thousands};
-use super::{ClusterSummary, RelationName, RelationSummary, Report, StopKind, WalSummary};
+use super::{ClusterSummary, DatabaseSummary, RelationSummary, Report, StopKind, WalSummary};
 use crate::checks::page_lsn_beyond_wal;
 use crate::finding::{Confidence, Finding, Group, GroupKey, Place, Recovery, Severity};
 use crate::format::types::{ForkNumber, RelFileLocator, TimestampTz, XLogRecPtr};
@@ -53,6 +53,7 @@ pub fn write<W: io::Write>(out: W, report: &Report, style: Style) -> io::Result<
     text.next_start()?;
     text.loss()?;
     text.timelines()?;
+    text.patterns()?;
     text.findings()?;
     text.coverage()?;
     text.footer()
@@ -212,6 +213,23 @@ impl<'a, W: io::Write> Text<'a, W> {
         timelines::write_text(&mut self.out, timelines)
     }
 
+    fn patterns(&mut self) -> io::Result<()> {
+        let patterns = &self.report.verdict.patterns;
+        if patterns.is_empty() {
+            return Ok(());
+        }
+        self.out.heading("Probable causes")?;
+        for pattern in patterns {
+            let lead = match pattern.confidence {
+                Confidence::Certain => format!("{}   ", pattern.kind.title()),
+                Confidence::Likely => format!("{} (likely)   ", pattern.kind.title()),
+                Confidence::Possible => format!("{} (possibly)   ", pattern.kind.title()),
+            };
+            self.out.entry(2, 4, Paint::Bold, &lead, &pattern.summary)?;
+        }
+        Ok(())
+    }
+
     fn findings(&mut self) -> io::Result<()> {
         let mut lasting = Vec::new();
         let mut abnormal = Vec::new();
@@ -246,6 +264,7 @@ impl<'a, W: io::Write> Text<'a, W> {
             self.section("Healed by recovery", healed)?;
             self.section("Notes", notes)?;
         }
+        self.databases()?;
         self.out.blank()?;
         if self.min_severity > Severity::Note && !healed_extent.is_empty() {
             let text = format!("{healed_extent} (details: --min-severity\u{a0}note)");
@@ -326,7 +345,7 @@ impl<'a, W: io::Write> Text<'a, W> {
                 Subject::Relation(locator) => self.relations.get(locator),
                 Subject::Files { .. } => None,
             };
-            let table = relation.is_some_and(|relation| is_user_table(&relation.name));
+            let table = relation.is_some_and(|relation| relation.name.is_user_table());
             (!table, Reverse(most(groups)), subject.clone())
         });
         let findings = || {
@@ -414,7 +433,7 @@ impl<'a, W: io::Write> Text<'a, W> {
             &about.join("   "),
         )?;
         if let Some(summary) = summary
-            && summary.unreadable_blocks + summary.unreadable_tuples > 0
+            && summary.unreadable_blocks + summary.unreadable_tuples + summary.lost_blocks > 0
             && groups.iter().any(|(key, _)| key.is_lasting_damage())
             && holds_rows(summary)
         {
@@ -562,7 +581,7 @@ impl<'a, W: io::Write> Text<'a, W> {
             return Ok(());
         }
         let (mut tables, others): (Vec<_>, Vec<_>) =
-            whole.into_iter().partition(|r| is_user_table(&r.name));
+            whole.into_iter().partition(|r| r.name.is_user_table());
         tables.sort_by(|a, b| {
             Reverse(a.rows)
                 .cmp(&Reverse(b.rows))
@@ -583,6 +602,45 @@ impl<'a, W: io::Write> Text<'a, W> {
             text.push_str(&count(others.len() as u64, "other relation"));
         }
         self.out.entry(2, 4, Paint::Green, "whole: ", &text)
+    }
+
+    /// Of databases with damage, how much of each can be read.
+    fn databases(&mut self) -> io::Result<()> {
+        let databases = self.report.databases();
+        let hurt: Vec<&DatabaseSummary> = databases
+            .iter()
+            .filter(|database| database.damaged_relations > 0)
+            .collect();
+        if hurt.is_empty() {
+            return Ok(());
+        }
+        self.out.heading("By database")?;
+        for database in hurt.iter().take(MAX_SUBJECTS) {
+            let name = match &database.database {
+                Some(name) => name.clone(),
+                None if database.oid == 0 => "shared".to_owned(),
+                None => format!("database {}", database.oid),
+            };
+            self.out.entry(
+                2,
+                4,
+                Paint::Bold,
+                &format!("{name}   "),
+                &readable_of(database),
+            )?;
+        }
+        let more = databases.len().saturating_sub(hurt.len()) as u64;
+        let hidden = hurt.len().saturating_sub(MAX_SUBJECTS) as u64;
+        if hidden > 0 {
+            self.line(&format!(
+                "and {} more (--format\u{a0}json lists them)",
+                thousands(hidden)
+            ))?;
+        }
+        if more > 0 {
+            self.line(&format!("{} without damage", count(more, "other database")))?;
+        }
+        Ok(())
     }
 
     fn coverage(&mut self) -> io::Result<()> {
@@ -790,7 +848,7 @@ fn extent(loss: &Loss) -> String {
 /// Tables before indexes and catalogs, which change with them.
 fn lost_records(loss: &Loss) -> Vec<String> {
     let mut relations: Vec<&LostRecords> = loss.relations.iter().collect();
-    relations.sort_by_key(|lost| !is_user_table(&lost.name));
+    relations.sort_by_key(|lost| !lost.name.is_user_table());
     relations
         .into_iter()
         .map(|lost| {
@@ -838,12 +896,17 @@ fn readable(relation: &RelationSummary) -> String {
     if relation.unreadable_tuples > 0 {
         cannot.push(count(relation.unreadable_tuples, "damaged tuple"));
     }
-    if relation.unreadable_blocks > 0 {
-        let rows = count(lost, "row");
-        cannot.push(format!(
-            "{} with about {rows}",
-            count(relation.unreadable_blocks, "unreadable block")
-        ));
+    let blocks = match (relation.unreadable_blocks, relation.lost_blocks) {
+        (0, 0) => None,
+        (unreadable, 0) => Some(count(unreadable, "unreadable block")),
+        (0, lost) => Some(count(lost, "missing block")),
+        (unreadable, lost) => {
+            let unreadable = count(unreadable, "unreadable block");
+            Some(format!("{unreadable} and {} missing", thousands(lost)))
+        }
+    };
+    if let Some(blocks) = blocks {
+        cannot.push(format!("{blocks} with about {}", count(lost, "row")));
     }
     format!(
         "{} of {about}{} can be read; lost: {}",
@@ -851,6 +914,40 @@ fn readable(relation: &RelationSummary) -> String {
         count(total, "row"),
         cannot.join(", ")
     )
+}
+
+fn readable_of(database: &DatabaseSummary) -> String {
+    let mut parts = vec![
+        format!(
+            "{} of {} damaged",
+            thousands(database.damaged_relations),
+            count(database.relations, "relation")
+        ),
+        format!("{} of user tables can be read", count(database.rows, "row")),
+    ];
+    if database.unreadable_tuples > 0 {
+        parts.push(count(database.unreadable_tuples, "damaged tuple"));
+    }
+    if database.estimated_lost_rows > 0 {
+        let rows = count(database.estimated_lost_rows, "row");
+        parts.push(format!("about {rows} lost"));
+    }
+    let mut blocks = Vec::new();
+    for (number, what) in [
+        (database.unreadable_blocks, "unreadable"),
+        (database.lost_blocks, "not there"),
+        (database.healed_blocks, "healed by recovery"),
+    ] {
+        if number > 0 {
+            blocks.push(format!("{}\u{a0}{}", thousands(number), glue(what)));
+        }
+    }
+    let of = count(database.blocks, "block");
+    parts.push(match blocks.is_empty() {
+        true => format!("all {of} readable"),
+        false => format!("of {of} {}", blocks.join(", ")),
+    });
+    parts.join("; ")
 }
 
 /// Where in the relation: `8 blocks 30526-30533`, `tuple (30490,5)`, `fsm block 3`.
@@ -953,14 +1050,6 @@ fn locator(key: &GroupKey) -> Option<RelFileLocator> {
 
 fn holds_rows(relation: &RelationSummary) -> bool {
     relation.tuples + relation.rows + relation.unreadable_tuples > 0
-}
-
-fn is_user_table(relation: &RelationName) -> bool {
-    let system = ["pg_catalog", "information_schema", "pg_toast"];
-    let schema = relation.schema.as_deref().unwrap_or("pg_catalog");
-    relation.name.is_some()
-        && matches!(relation.kind, Some("table" | "materialized view"))
-        && !system.contains(&schema)
 }
 
 /// Database and OID of the table that `pg_toast_OID` belongs to.

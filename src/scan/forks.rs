@@ -34,6 +34,17 @@ impl ForkFiles {
         }
     }
 
+    /// Blocks of segments that are missing, or short, before the last.
+    #[must_use]
+    pub fn missing_blocks(&self, layout: &Layout) -> u64 {
+        let there: u64 = self
+            .segments
+            .values()
+            .map(|(_, size)| size / u64::from(layout.blcksz))
+            .sum();
+        u64::from(self.blocks(layout)).saturating_sub(there)
+    }
+
     /// Blocks up to the end of the last segment that has any; missing ones count as full.
     #[must_use]
     pub fn blocks(&self, layout: &Layout) -> BlockNumber {

@@ -15,6 +15,8 @@ use crate::checks;
 use crate::cluster::catalog::{Catalog, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
+use crate::format::cause::explain_content;
+use crate::format::index::last_block_led_to;
 use crate::format::page::{PageHeader, is_zeroed};
 use crate::format::tuple::TupleDesc;
 use crate::format::types::{
@@ -25,6 +27,7 @@ use crate::format::version::Layout;
 use crate::pgdata::{Chunk, Evidence, FileId};
 use crate::recovery::beyond::Ledger;
 use crate::recovery::plan::{Counters, Plan};
+use crate::recovery::survey::Written;
 use forks::ForkFiles;
 use page::{HeapView, PageView};
 use std::collections::HashMap;
@@ -149,6 +152,8 @@ pub struct ScanContext<'a> {
     pub wal_end: Option<XLogRecPtr>,
     /// The WAL that the next start does not reach.
     pub beyond: Option<&'a Ledger>,
+    /// The pages that the checkpoint has seen to disk.
+    pub written: Option<&'a Written>,
     /// The commit log.
     pub xacts: Option<&'a XactLog<'a>>,
     /// Whether every page of it that may be asked for is there, and none is all zero.
@@ -189,6 +194,29 @@ impl ScanContext<'_> {
             && !fork.temporary;
         let relation = known.then(|| self.names.relation(fork.locator)).flatten();
         relation.filter(|relation| relation.class.relkind == b'S')
+    }
+
+    /// How many blocks the main fork of a relation has once replay is done; nothing when
+    /// replay cuts or drops it, or is unknown.
+    #[must_use]
+    pub fn end_after_replay(&self, fork: &ForkFiles) -> Option<BlockNumber> {
+        let blocks = fork.blocks(&self.layout);
+        let plan = match self.replay {
+            Replay::None => return Some(blocks),
+            Replay::Plan(plan) => plan,
+            Replay::Unknown => return None,
+        };
+        if plan.removes(fork.locator) {
+            return None;
+        }
+        let Some(changes) = plan.forks.get(&(fork.locator, ForkNumber::Main)) else {
+            return Some(blocks);
+        };
+        if changes.truncated_to.is_some() {
+            return None;
+        }
+        let last = changes.rebuilt.max().max(changes.read_first.max());
+        Some(blocks.max(last.map_or(0, |last| last.saturating_add(1))))
     }
 
     /// What the next start makes of a damaged block.
@@ -327,6 +355,10 @@ fn pages<'a>(
             promise: context.promise(fork),
             tuple_desc,
             sequence: context.sequence(fork),
+            written: context
+                .written
+                .filter(|_| fork.fork == ForkNumber::Main && !fork.temporary)
+                .and_then(|written| written.pages(fork.locator)),
             toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
         },
         first: u64::from(segment) * u64::from(context.layout.relseg_size)
@@ -364,8 +396,12 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
     }
     checks::page_header_irregular::run(view, tally);
     checks::page_lsn_beyond_wal::run(view, tally);
+    checks::lost_write::run(view, tally);
     if fork.fork == ForkNumber::Vm {
         visibility::map(view, tally);
+    }
+    if fork.fork == ForkNumber::Fsm {
+        checks::free_space_map_wrong::page(view, tally);
     }
     if fork.fork == ForkNumber::Fsm || fork.fork == ForkNumber::Vm {
         return;
@@ -377,12 +413,22 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
     }
     if u32::from(header.pd_special) != context.layout.blcksz {
         checks::page_special_invalid::run(view, tally);
+        if fork.fork == ForkNumber::Main
+            && let Some((last, offnum)) = last_block_led_to(page, &header, &context.layout)
+            && !view.is_replayed()
+            && !view.is_ahead()
+        {
+            let led_to = Some((last, blkno, offnum));
+            tally.chunk.leads_to = tally.chunk.leads_to.max(led_to);
+        }
         return;
     }
     let mut tuples = std::mem::take(&mut tally.tuples);
     if let Ok(heap) = tuples.read(page) {
         let heap_view = HeapView { view: *view, heap };
         checks::page_lsn_beyond_wal::rows(&heap_view, tally);
+        let damage = tally.findings.lasting_damage();
+        checks::page_misplaced::run(&heap_view, tally);
         checks::line_pointer_invalid::run(&heap_view, tally);
         checks::tuple_header_invalid::run(&heap_view, tally);
         checks::update_chain_invalid::run(&heap_view, tally);
@@ -395,6 +441,10 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
         checks::hint_bit_contradicts_clog::run(&heap_view, tally);
         visibility::heap(&heap_view, all_rows, tally);
         checks::tuple_data_invalid::run(&heap_view, tally);
+        if tally.findings.lasting_damage() > damage {
+            let layout = &context.layout;
+            tally.explain(view, || explain_content(page, blkno, layout));
+        }
     }
     tally.tuples = tuples;
 }

@@ -10,7 +10,8 @@ use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
 use crate::format::page::{PD_ALL_VISIBLE, PageHeader};
 use crate::format::tuple::TupleDesc;
-use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId};
+use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId, XLogRecPtr};
+use rustc_hash::FxHashMap;
 
 /// One page of a relation, and where it lies.
 #[derive(Clone, Copy)]
@@ -35,6 +36,8 @@ pub struct PageView<'a> {
     pub toast: Option<ToastLink>,
     /// Its relation, when that is a sequence.
     pub sequence: Option<&'a CatalogRelation>,
+    /// The pages of its fork that the checkpoint has seen to disk.
+    pub written: Option<&'a FxHashMap<BlockNumber, XLogRecPtr>>,
 }
 
 impl PageView<'_> {

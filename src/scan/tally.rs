@@ -1,9 +1,11 @@
 //! What one thread has seen; small, and merged in the end.
 
+use super::page::PageView;
 use super::rows::TupleState;
 use super::toast::ToastSums;
 use crate::cluster::xact::XactCache;
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Recovery};
+use crate::format::cause::Explanation;
 use crate::format::chain::UpdateChains;
 use crate::format::heap::HeapTuples;
 use crate::format::types::{BlockNumber, OffsetNumber, RelFileLocator};
@@ -40,6 +42,14 @@ pub struct ForkTally {
     pub not_visible: RoaringBitmap,
     /// Heap blocks, not changed by replay, with a tuple that is not frozen.
     pub not_frozen: RoaringBitmap,
+    /// Of a free space map: the last heap block that it says has room, and the block of the
+    /// map that says so.
+    pub free_until: Option<(BlockNumber, BlockNumber)>,
+    /// Of an index: the last block of its table that entries lead to, and the last such entry
+    /// by block and line pointer; not of pages that replay changes.
+    pub leads_to: Option<(BlockNumber, BlockNumber, OffsetNumber)>,
+    /// What seems to have happened to the first damaged blocks, where one can tell.
+    pub causes: BTreeMap<BlockNumber, Option<Explanation>>,
     /// Of a table: the chunks its rows ask for; of a TOAST table: those it has, taken away.
     pub toast_sum: u64,
 }
@@ -61,8 +71,29 @@ impl ForkTally {
         self.not_visible |= other.not_visible;
         self.not_frozen |= other.not_frozen;
         self.toast_sum = self.toast_sum.wrapping_add(other.toast_sum);
+        self.leads_to = self.leads_to.max(other.leads_to);
+        self.free_until = self.free_until.max(other.free_until);
+        for (blkno, cause) in other.causes {
+            self.explain(blkno, || cause);
+        }
+    }
+
+    /// Keeps the cause of a damaged block, if it is among the first; `why` may take long.
+    pub fn explain(&mut self, blkno: BlockNumber, why: impl FnOnce() -> Option<Explanation>) {
+        let last = self.causes.last_key_value().map(|(blkno, _)| *blkno);
+        let is_full = self.causes.len() >= MAX_CAUSES;
+        if self.causes.contains_key(&blkno) || is_full && last.is_some_and(|last| last < blkno) {
+            return;
+        }
+        self.causes.insert(blkno, why());
+        if is_full {
+            self.causes.pop_last();
+        }
     }
 }
+
+/// Blocks of a fork whose cause is looked for.
+const MAX_CAUSES: usize = 32;
 
 /// Tuples that need something of the commit log or of the multixacts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -140,6 +171,14 @@ impl Tally {
     /// Takes in a finding.
     pub fn push(&mut self, finding: Finding) {
         self.findings.push(finding);
+    }
+
+    /// Keeps the cause of a damaged block that replay does not mend.
+    pub fn explain(&mut self, view: &PageView<'_>, why: impl FnOnce() -> Option<Explanation>) {
+        if view.recovery() != Recovery::Heals {
+            let counts = self.forks.entry(self.fork).or_default();
+            counts.explain(view.blkno, why);
+        }
     }
 
     /// One tuple lacks something.

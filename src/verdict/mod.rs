@@ -1,10 +1,13 @@
 //! What to tell the operator.
 
 mod next_steps;
+pub mod patterns;
 mod startup;
 
 use crate::check::Examination;
-use crate::checks::{clog_segment_missing, page_lsn_beyond_wal, two_phase_file_invalid};
+use crate::checks::{
+    clog_segment_missing, page_lsn_beyond_wal, relation_cut_off, two_phase_file_invalid,
+};
 use crate::finding::{Findings, Place, Recovery, Severity};
 use crate::format::names::relation_path;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
@@ -16,6 +19,8 @@ use crate::report::units::{count, thousands};
 use crate::report::{RelationName, RelationSummary, StopKind, WalSummary};
 use crate::scan::tally::Lack;
 use next_steps::NextSteps;
+use patterns::{Pattern, patterns};
+use roaring::RoaringBitmap;
 use serde::Serialize;
 use startup::startup;
 use std::collections::BTreeMap;
@@ -118,6 +123,8 @@ pub struct Verdict {
     pub startup: Option<Startup>,
     /// What would be lost.
     pub loss: Vec<Loss>,
+    /// What may lie behind the findings.
+    pub patterns: Vec<Pattern>,
     /// What `pg_resetwal` (`pg_resetxlog` up to 9.6) would throw away here.
     pub pg_resetwal: Option<Loss>,
     /// What to do, in order.
@@ -132,7 +139,17 @@ pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<Rela
     };
     let plan = examination.recovery.and_then(|run| run.plan.as_ref());
     let mut damage: BTreeMap<RelFileLocator, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    let mut healed: BTreeMap<RelFileLocator, RoaringBitmap> = BTreeMap::new();
+    let mut cut_off: BTreeMap<RelFileLocator, u64> = BTreeMap::new();
     for (key, group) in findings.groups() {
+        if let Place::Fork(locator, ForkNumber::Main) = key.place {
+            if key.severity >= Severity::Damage && key.recovery == Recovery::Heals {
+                *healed.entry(locator).or_default() |= &group.blocks;
+            }
+            if key.code == relation_cut_off::CHECK.code {
+                cut_off.insert(locator, relation_cut_off::blocks_lost(group));
+            }
+        }
         if let Place::Fork(locator, _) = key.place
             && key.severity >= Severity::Damage
             && key.recovery != Recovery::Heals
@@ -160,6 +177,9 @@ pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<Rela
                 rows: counts.rows,
                 unreadable_tuples: counts.unreadable_tuples,
                 unreadable_blocks: counts.unreadable.len(),
+                healed_blocks: healed.get(&fork.locator).map_or(0, RoaringBitmap::len),
+                lost_blocks: fork.missing_blocks(&layout)
+                    + cut_off.get(&fork.locator).copied().unwrap_or(0),
                 wal_blocks: plan.map_or(0, |plan| {
                     plan.changed_blocks(fork.locator, ForkNumber::Main)
                 }),
@@ -177,6 +197,12 @@ pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<Rela
         rows: 0,
         unreadable_tuples: 0,
         unreadable_blocks: 0,
+        healed_blocks: 0,
+        lost_blocks: examination
+            .names
+            .relation(locator)
+            .and_then(|relation| u64::try_from(relation.class.relpages).ok())
+            .unwrap_or(0),
         wal_blocks: 0,
         damage,
     });
@@ -229,6 +255,7 @@ pub fn judge(
         status,
         headline: headline(status, startup.as_ref(), &loss, relations),
         next_steps: steps.list(),
+        patterns: patterns(examination, findings),
         loss,
         pg_resetwal,
         startup,

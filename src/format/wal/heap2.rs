@@ -58,6 +58,9 @@ pub struct MultiInsert<'a> {
     pub tuples: &'a [u8],
 }
 
+/// `XLHP_VM_ALL_VISIBLE` and `XLHP_VM_ALL_FROZEN`, 19 and later.
+pub const SETS_VISIBILITY_MAP: u16 = 0x0300;
+
 /// What a record of the `Heap2` manager says.
 #[derive(Clone, Copy, Debug)]
 pub enum Heap2Op<'a> {

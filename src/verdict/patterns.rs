@@ -1,0 +1,796 @@
+//! What may lie behind the findings: a cause that an operator can act on, with its evidence.
+//!
+//! A damaged page tells little by itself. Several tell more: where zeroes begin and end, that
+//! each is wrong in one bit, that all of them are older than they may be. One line each.
+
+use crate::check::Examination;
+use crate::checks::{
+    Check, clog_segment_foreign, clog_segment_missing, clog_segment_zeroed, lost_write,
+    multixact_segment_missing, page_checksum_mismatch, page_lsn_beyond_wal, relation_file_missing,
+    relation_segment_missing, required_file_missing, tablespace_link_dangling,
+    timeline_not_ancestor, wal_segment_copies_differ, wal_segment_foreign, xmax_out_of_range,
+    xmin_out_of_range, zero_page,
+};
+use crate::finding::{Confidence, Findings, Group, GroupKey, Place};
+use crate::format::backup_label::BackupLabel;
+use crate::format::cause::Cause;
+use crate::format::types::{BlockNumber, ForkNumber, TransactionId, XLogRecPtr};
+use crate::format::wal::WalGeometry;
+use crate::pgdata::FileKind;
+use crate::recovery::reader::{Position, WalContext, WalReader};
+use crate::report::units::{block_ranges, count, size, thousands};
+use crate::scan::forks::ForkFiles;
+use crate::scan::tally::{ForkTally, Lack};
+use roaring::RoaringBitmap;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What happened, in the words of those who deal with storage.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatternKind {
+    /// Files were removed, or never copied.
+    FilesGone,
+    /// The files are not of the cluster that `pg_control` describes, or are encrypted.
+    OtherCluster,
+    /// WAL of another history than that of the files.
+    OtherTimeline,
+    /// Files of several times.
+    MixedTimes,
+    /// The WAL that the newest pages were written by is not there.
+    WalLost,
+    /// Commit log files made by hand, or lost.
+    ClogMadeUp,
+    /// Ranges of zeroes.
+    ZeroedRange,
+    /// Content that is not PostgreSQL's.
+    ForeignData,
+    /// Pages in the place of others.
+    MisdirectedWrite,
+    /// Writes that were confirmed and are not there.
+    LostWrite,
+    /// Pages of two times.
+    TornPage,
+    /// Single bits.
+    FlippedBit,
+}
+
+impl PatternKind {
+    /// In a word or two.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::FilesGone => "files gone",
+            Self::OtherCluster => "another cluster's files",
+            Self::OtherTimeline => "another timeline",
+            Self::MixedTimes => "files of several times",
+            Self::WalLost => "WAL lost",
+            Self::ClogMadeUp => "commit log made up",
+            Self::ZeroedRange => "zeroed range",
+            Self::ForeignData => "foreign data",
+            Self::MisdirectedWrite => "misdirected write",
+            Self::LostWrite => "lost write",
+            Self::TornPage => "torn page",
+            Self::FlippedBit => "flipped bit",
+        }
+    }
+}
+
+/// One cause that findings share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pattern {
+    /// What happened.
+    pub kind: PatternKind,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// The evidence, and what it points to.
+    pub summary: String,
+    /// Where: files with byte ranges, or blocks.
+    pub places: Vec<String>,
+}
+
+/// Places named in a line.
+const MAX_NAMED: usize = 3;
+/// Places kept of a pattern.
+const MAX_PLACES: usize = 64;
+
+/// The causes that show.
+#[must_use]
+pub fn patterns(examination: &Examination<'_>, findings: &Findings) -> Vec<Pattern> {
+    let seen = Seen {
+        examination,
+        findings,
+    };
+    let mut patterns: Vec<Pattern> = [
+        seen.files_gone(),
+        seen.other_cluster(),
+        seen.other_timeline(),
+        seen.older_pages(),
+        seen.wal_lost(),
+        seen.clog_made_up(),
+        seen.zeroed_range(),
+        seen.foreign_data(),
+        seen.misdirected_write(),
+        seen.torn_page(),
+        seen.flipped_bit(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    patterns.sort_by_key(|pattern| pattern.kind);
+    patterns
+}
+
+struct Seen<'s, 'e> {
+    examination: &'s Examination<'e>,
+    findings: &'s Findings,
+}
+
+/// A block with the cause of its damage.
+struct Explained<'e> {
+    fork: &'e ForkFiles,
+    counts: &'e ForkTally,
+    blkno: BlockNumber,
+    cause: Cause,
+    confidence: Confidence,
+}
+
+/// Bytes of a file, from and to.
+type Ranges = BTreeMap<String, Vec<(u64, u64)>>;
+
+impl<'e> Seen<'_, 'e> {
+    /// Groups of lasting damage of a check.
+    fn damage(&self, check: &Check) -> impl Iterator<Item = (&GroupKey, &Group)> {
+        let code = check.code;
+        let groups = self.findings.groups();
+        groups.filter(move |(key, _)| key.code == code && key.is_lasting_damage())
+    }
+
+    /// The damaged blocks of which one can tell why.
+    fn explained(&self) -> impl Iterator<Item = Explained<'e>> {
+        let Examination { tally, forks, .. } = *self.examination;
+        let all = tally.into_iter().flat_map(|tally| &tally.forks);
+        all.filter_map(|(number, counts)| Some((forks.get(*number)?, counts)))
+            .flat_map(|(fork, counts)| {
+                counts.causes.iter().filter_map(move |(blkno, why)| {
+                    let why = (*why)?;
+                    Some(Explained {
+                        fork,
+                        counts,
+                        blkno: *blkno,
+                        cause: why.cause,
+                        confidence: why.confidence,
+                    })
+                })
+            })
+    }
+
+    fn block_name(&self, fork: &ForkFiles, blkno: BlockNumber) -> String {
+        format!("block {blkno} of {}", self.fork_name(fork))
+    }
+
+    /// The relations and files of findings, each once.
+    fn places_of(&self, groups: &[(&GroupKey, &Group)]) -> Vec<String> {
+        let names: BTreeSet<String> = groups
+            .iter()
+            .filter_map(|(key, group)| {
+                let name = match &key.place {
+                    Place::Fork(locator, ForkNumber::Main) => {
+                        self.examination.names.name(*locator).qualified()
+                    }
+                    _ => None,
+                };
+                let path = || Some(group.kept.first()?.location.path.to_string());
+                name.or_else(path)
+            })
+            .collect();
+        names.into_iter().collect()
+    }
+
+    /// The blocks of each fork, ranges folded.
+    fn block_names(&self, blocks: &[(&ForkFiles, BlockNumber)]) -> Vec<String> {
+        let mut forks: BTreeMap<&str, (&ForkFiles, RoaringBitmap)> = BTreeMap::new();
+        for (fork, blkno) in blocks {
+            let (_, blocks) = forks
+                .entry(&fork.path)
+                .or_insert_with(|| (fork, RoaringBitmap::new()));
+            blocks.insert(*blkno);
+        }
+        let names = forks.into_values().map(|(fork, blocks)| {
+            let noun = if blocks.len() == 1 { "block" } else { "blocks" };
+            let ranges = block_ranges(&blocks, MAX_NAMED);
+            format!("{noun}\u{a0}{ranges} of {}", self.fork_name(fork))
+        });
+        names.collect()
+    }
+
+    fn fork_name(&self, fork: &ForkFiles) -> String {
+        let name = self.examination.names.name(fork.locator).qualified();
+        let name = name.filter(|_| fork.fork == ForkNumber::Main);
+        name.unwrap_or_else(|| fork.path.to_string())
+    }
+
+    /// An `rm -rf` that was stopped, a copy that was, a volume that is not mounted.
+    fn files_gone(&self) -> Option<Pattern> {
+        let relations: BTreeSet<_> = self
+            .damage(&relation_file_missing::CHECK)
+            .filter_map(|(key, _)| match &key.place {
+                Place::Fork(locator, _) => Some(*locator),
+                Place::File(_) => None,
+            })
+            .collect();
+        let databases: BTreeSet<_> = relations.iter().map(|locator| locator.db_oid).collect();
+        let others = [
+            &required_file_missing::CHECK,
+            &relation_segment_missing::CHECK,
+            &clog_segment_missing::CHECK,
+            &multixact_segment_missing::CHECK,
+            &tablespace_link_dangling::CHECK,
+        ];
+        let mut places: Vec<String> = others
+            .into_iter()
+            .flat_map(|check| self.damage(check))
+            .flat_map(|(_, group)| &group.kept)
+            .map(|finding| finding.location.path.to_string())
+            .collect();
+        places.sort();
+        places.dedup();
+        if relations.len() + places.len() < 3 || relations.is_empty() && places.len() < 5 {
+            return None;
+        }
+        let mut what = Vec::new();
+        if !relations.is_empty() {
+            let of = count(databases.len() as u64, "database");
+            let relations = count(relations.len() as u64, "relation");
+            what.push(format!("{relations} of {of} without a file"));
+        }
+        if !places.is_empty() {
+            let files = count(places.len() as u64, "other missing file");
+            what.push(format!("{files} ({})", named(&places)));
+        }
+        let summary = format!(
+            "{}: removed (rm -rf?), not all copied, or a volume is not mounted; pgautopsy ls \
+             tells what is left",
+            what.join(", ")
+        );
+        Some(pattern(
+            PatternKind::FilesGone,
+            Confidence::Likely,
+            summary,
+            places,
+        ))
+    }
+
+    /// Nearly all pages fail their checksum.
+    fn other_cluster(&self) -> Option<Pattern> {
+        let wrong: u64 = self
+            .damage(&page_checksum_mismatch::CHECK)
+            .map(|(_, group)| group.total)
+            .sum();
+        let tally = self.examination.tally?;
+        let filled = |counts: &ForkTally| counts.blocks.saturating_sub(counts.zero.len());
+        let all: u64 = tally.forks.values().map(filled).sum();
+        if wrong < 100 || wrong.saturating_mul(10) < all.saturating_mul(9) {
+            return None;
+        }
+        let summary = format!(
+            "{} of {} pages fail their checksum: pg_control is not that of these files \
+             (checksums were switched by another tool?), or the files are encrypted",
+            thousands(wrong),
+            thousands(all)
+        );
+        Some(pattern(
+            PatternKind::OtherCluster,
+            Confidence::Likely,
+            summary,
+            Vec::new(),
+        ))
+    }
+
+    /// WAL of another history: two servers that went on from the same point.
+    fn other_timeline(&self) -> Option<Pattern> {
+        let checks = [
+            &timeline_not_ancestor::CHECK,
+            &wal_segment_foreign::CHECK,
+            &wal_segment_copies_differ::CHECK,
+        ];
+        let groups: Vec<_> = checks.iter().flat_map(|check| self.damage(check)).collect();
+        let (first, _) = groups.first()?;
+        let places = self.places_of(&groups);
+        let cause = if first.code == timeline_not_ancestor::CHECK.code {
+            "the files went on after the point where the timeline asked for branched off: \
+             a former primary, or the wrong recovery_target_timeline"
+        } else if first.code == wal_segment_foreign::CHECK.code {
+            "WAL of another cluster lies among this one's"
+        } else {
+            "two servers have written the same segments differently (split brain)"
+        };
+        let summary = if places.is_empty() {
+            cause.to_owned()
+        } else {
+            format!("{cause} ({})", named(&places))
+        };
+        Some(pattern(
+            PatternKind::OtherTimeline,
+            Confidence::Likely,
+            summary,
+            places,
+        ))
+    }
+
+    /// Pages older than a checkpoint allows: of many relations, or of few.
+    fn older_pages(&self) -> Option<Pattern> {
+        let groups: Vec<_> = self.damage(&lost_write::CHECK).collect();
+        if groups.is_empty() {
+            return None;
+        }
+        let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
+        let extent = format!(
+            "{} of {}",
+            count(pages, "page"),
+            count(groups.len() as u64, "relation")
+        );
+        let places = self.places_of(&groups);
+        Some(if groups.len() >= 5 {
+            let summary = format!(
+                "{extent} are older than the redo point allows: a copy of a running server \
+                 without backup mode, backup_label removed, or snapshots of volumes taken one \
+                 after the other"
+            );
+            pattern(PatternKind::MixedTimes, Confidence::Likely, summary, places)
+        } else {
+            let summary = format!(
+                "{extent} ({}) are older than WAL that a checkpoint has seen to disk: the \
+                 storage confirmed writes and lost them, or the files are an older copy",
+                named(&places)
+            );
+            pattern(PatternKind::LostWrite, Confidence::Likely, summary, places)
+        })
+    }
+
+    /// Pages from a future that the WAL does not know.
+    fn wal_lost(&self) -> Option<Pattern> {
+        let groups: Vec<_> = self.damage(&page_lsn_beyond_wal::CHECK).collect();
+        // A single page may be a flipped bit.
+        if groups.iter().map(|(_, group)| group.total).sum::<u64>() < 2 {
+            return None;
+        }
+        let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
+        let extent = format!(
+            "{} of {} come from after the end of WAL",
+            count(pages, "page"),
+            count(groups.len() as u64, "relation")
+        );
+        let (cause, confidence) = if let Some(file) = self.backup_beyond_wal() {
+            let cause = format!(
+                "{file} is that of a base backup that ends behind it: backup_label was \
+                 removed, or the backup's WAL is not here"
+            );
+            (cause, Confidence::Likely)
+        } else if self.was_reset() == Some(true) {
+            let tool = super::reset_tool(self.examination);
+            (
+                format!("{tool} was run and WAL thrown away"),
+                Confidence::Likely,
+            )
+        } else if self.examination.beyond.is_some() {
+            let cause = "the WAL breaks off before, see Loss";
+            (cause.to_owned(), Confidence::Likely)
+        } else {
+            let cause = "the newest WAL is missing, backup_label was removed, or the disk lost \
+                         WAL that it had confirmed";
+            (cause.to_owned(), Confidence::Possible)
+        };
+        Some(pattern(
+            PatternKind::WalLost,
+            confidence,
+            format!("{extent}: {cause}"),
+            self.places_of(&groups),
+        ))
+    }
+
+    /// A backup history file whose backup ends behind the WAL.
+    fn backup_beyond_wal(&self) -> Option<String> {
+        let Examination {
+            evidence, recovery, ..
+        } = *self.examination;
+        let end = recovery?.end_of_wal?;
+        evidence
+            .iter()
+            .filter(|(_, entry)| matches!(entry.kind, FileKind::BackupHistory { .. }))
+            .find(|(id, _)| {
+                let text = evidence.file(*id).and_then(|file| file.read_all(1 << 16));
+                let label = text
+                    .ok()
+                    .and_then(|text| BackupLabel::parse_history(&text).ok());
+                let stop = label.and_then(|label| label.stop_wal_location);
+                stop.is_some_and(|(stop, _)| stop > end)
+            })
+            .map(|(id, _)| evidence.place(id))
+    }
+
+    /// Whether the oldest WAL begins with the checkpoint that `pg_resetwal` writes, which has
+    /// no record before it (`pg_resetwal.c: WriteEmptyXLOG`).
+    fn was_reset(&self) -> Option<bool> {
+        let Examination { wal, recovery, .. } = *self.examination;
+        let (wal, run) = (wal?, recovery?);
+        let geometry = WalGeometry::of(wal.layout());
+        let context = WalContext {
+            layout: *wal.layout(),
+            system_identifier: None,
+            timelines: run.timelines.clone(),
+        };
+        let (_, segno, _) = wal.segments().min_by_key(|(_, segno, _)| *segno)?;
+        let mut reader = WalReader::new(&context, wal, Position::at(XLogRecPtr::INVALID));
+        let start = reader.find_first_in_segment(segno).ok()??;
+        reader.seek(Position::at(start));
+        let record = reader.read().ok()?;
+        // initdb's first record has none before it either.
+        Some(record.header.xl_prev == XLogRecPtr::INVALID && geometry.segment_of(start) > 1)
+    }
+
+    /// Commit log segments of zeroes that cannot be.
+    fn clog_made_up(&self) -> Option<Pattern> {
+        let checks = [&clog_segment_zeroed::CHECK, &clog_segment_foreign::CHECK];
+        let groups: Vec<_> = checks.iter().flat_map(|check| self.damage(check)).collect();
+        if groups.is_empty() {
+            return None;
+        }
+        let places = self.places_of(&groups);
+        let tally = self.examination.tally?;
+        let rows: u64 = tally
+            .lacks
+            .iter()
+            .filter(|((lack, _), _)| {
+                matches!(
+                    lack,
+                    Lack::UnhintedOnZeroClogPage(_) | Lack::ForeignClogPage(_)
+                )
+            })
+            .map(|(_, need)| need.tuples)
+            .sum();
+        let lost = if rows > 0 {
+            format!("; {} vanish without an error", count(rows, "row"))
+        } else {
+            String::new()
+        };
+        let made = groups
+            .iter()
+            .any(|(key, _)| key.code == clog_segment_foreign::CHECK.code);
+        let why = if made {
+            "for transactions that never were: made with dd"
+        } else {
+            "where rows say that transactions committed: made with dd, or a lost write"
+        };
+        let is = if places.len() == 1 { "is" } else { "are" };
+        let summary = format!("{} {is} all zero, {why}{lost}", named(&places));
+        Some(pattern(
+            PatternKind::ClogMadeUp,
+            Confidence::Likely,
+            summary,
+            places,
+        ))
+    }
+
+    /// Zeroes where pages have data: sectors of pages, with the pages of zeroes beside them.
+    fn zeroed_range(&self) -> Option<Pattern> {
+        let layout = self.examination.scan?.layout;
+        let blcksz = u64::from(layout.blcksz);
+        let last_sector = u16::try_from(blcksz / 512 - 1).unwrap_or(u16::MAX);
+        let mut ranges = Ranges::new();
+        let mut add = |fork: &ForkFiles, blkno: BlockNumber, from: u64, to: u64| {
+            let segment = blkno / layout.relseg_size;
+            let start = u64::from(blkno % layout.relseg_size) * blcksz;
+            let file = ranges.entry(fork.segment_path(segment).to_string());
+            file.or_default().push((start + from, start + to));
+        };
+        let mut add_neighbours = |fork: &ForkFiles, counts: &ForkTally, blkno, back: bool| {
+            let mut next = Some(blkno);
+            loop {
+                next = match back {
+                    true => next.and_then(|n: BlockNumber| n.checked_sub(1)),
+                    false => next.and_then(|n: BlockNumber| n.checked_add(1)),
+                };
+                match next.filter(|next| counts.zero.contains(*next)) {
+                    Some(zero) => add(fork, zero, 0, blcksz),
+                    None => return,
+                }
+            }
+        };
+        let mut confidence = Confidence::Possible;
+        let mut sectors = Vec::new();
+        for block in self.explained() {
+            let Cause::ZeroSectors { first, last } = block.cause else {
+                continue;
+            };
+            confidence = confidence.max(block.confidence);
+            if first == 0 {
+                add_neighbours(block.fork, block.counts, block.blkno, true);
+            }
+            if last == last_sector {
+                add_neighbours(block.fork, block.counts, block.blkno, false);
+            }
+            sectors.push((block.fork, block.blkno, first, last));
+        }
+        for (fork, blkno, first, last) in sectors {
+            add(
+                fork,
+                blkno,
+                u64::from(first) * 512,
+                (u64::from(last) + 1) * 512,
+            );
+        }
+        for (key, group) in self.damage(&zero_page::CHECK) {
+            let Place::Fork(locator, fork) = key.place else {
+                continue;
+            };
+            let files = self.examination.forks.iter();
+            let mut files = files.filter(|files| files.locator == locator && files.fork == fork);
+            if let Some(files) = files.next() {
+                for blkno in &group.blocks {
+                    add(files, blkno, 0, blcksz);
+                }
+                confidence = confidence.max(Confidence::Likely);
+            }
+        }
+        joined(&mut ranges);
+        let all = || ranges.values().flatten();
+        let total: u64 = all().map(|(from, to)| to - from).sum();
+        if total == 0 {
+            return None;
+        }
+        let borders = all().flat_map(|(from, to)| [*from, *to]);
+        let unit = borders.fold(1_u64 << 20, |unit, border| {
+            unit.min(1 << border.trailing_zeros().min(20))
+        });
+        let places: Vec<String> = ranges
+            .iter()
+            .flat_map(|(path, ranges)| {
+                let range = move |(from, to): &(u64, u64)| {
+                    format!("{path} bytes {from}-{}", to.saturating_sub(1))
+                };
+                ranges.iter().map(range)
+            })
+            .collect();
+        let points_to = if unit.is_multiple_of(blcksz) {
+            "on borders of pages: the server (zero_damaged_pages), the file system or the storage"
+        } else {
+            "within pages, so below the server: the disk, its cache or the file system"
+        };
+        let summary = format!(
+            "{} of zeroes, {} in all, in {} ({}), all on multiples of {}, {points_to}",
+            count(all().count() as u64, "range"),
+            size(total),
+            count(ranges.len() as u64, "file"),
+            named(&places),
+            if unit < 1024 {
+                format!("{unit}\u{a0}bytes")
+            } else {
+                format!("{}\u{a0}kB", unit / 1024)
+            },
+        );
+        Some(pattern(
+            PatternKind::ZeroedRange,
+            confidence,
+            summary,
+            places,
+        ))
+    }
+
+    /// Content of others in relations.
+    fn foreign_data(&self) -> Option<Pattern> {
+        let mut kinds = BTreeSet::new();
+        let mut blocks = Vec::new();
+        for block in self.explained() {
+            kinds.insert(match block.cause {
+                Cause::TextSectors { .. } => "text".to_owned(),
+                Cause::Foreign(what) => what.to_string(),
+                Cause::Uniform(byte) => format!("0x{byte:02X} throughout"),
+                _ => continue,
+            });
+            blocks.push((block.fork, block.blkno));
+        }
+        let places = self.block_names(&blocks);
+        let kinds: Vec<String> = kinds.into_iter().collect();
+        let hold = if blocks.len() == 1 { "holds" } else { "hold" };
+        (!blocks.is_empty()).then(|| {
+            let summary = format!(
+                "{} {hold} {}: another file's data was written there; look for the writer (a \
+                 second mount, the file system, the storage, a copying tool)",
+                named(&places),
+                kinds.join(", ")
+            );
+            let kind = PatternKind::ForeignData;
+            pattern(kind, Confidence::Certain, summary, places)
+        })
+    }
+
+    /// Pages that say themselves that they belong elsewhere.
+    fn misdirected_write(&self) -> Option<Pattern> {
+        let mut places = Vec::new();
+        let mut best = Confidence::Possible;
+        for block in self.explained() {
+            let (Cause::OtherBlock { blkno: other, .. } | Cause::RowsOfBlock(other)) = block.cause
+            else {
+                continue;
+            };
+            if block.confidence >= Confidence::Likely {
+                best = best.max(block.confidence);
+                let here = self.block_name(block.fork, block.blkno);
+                places.push(format!("{here} holds block {other}"));
+            }
+        }
+        (!places.is_empty()).then(|| {
+            let summary = format!(
+                "{} in the place of others ({}): the storage or a copy put them there",
+                count(places.len() as u64, "page"),
+                named(&places)
+            );
+            pattern(PatternKind::MisdirectedWrite, best, summary, places)
+        })
+    }
+
+    /// Pages of two times that replay does not mend.
+    fn torn_page(&self) -> Option<Pattern> {
+        let torn = self
+            .explained()
+            .filter(|block| matches!(block.cause, Cause::Torn { .. }));
+        let blocks: Vec<_> = torn.map(|block| (block.fork, block.blkno)).collect();
+        let places = self.block_names(&blocks);
+        (!blocks.is_empty()).then(|| {
+            let summary = format!(
+                "{}: written in part, with no full-page image in the WAL to mend it \
+                 (full_page_writes = off, or a copy made while the server wrote)",
+                named(&places)
+            );
+            pattern(PatternKind::TornPage, Confidence::Likely, summary, places)
+        })
+    }
+
+    /// Pages and transaction numbers that are right but for one bit.
+    fn flipped_bit(&self) -> Option<Pattern> {
+        let mut places = Vec::new();
+        for block in self.explained() {
+            let (byte, bit) = match block.cause {
+                Cause::Bit { byte, bit, .. } | Cause::HeaderBit { byte, bit } => (byte, bit),
+                Cause::ChecksumBit { bit } => (8 + u16::from(bit / 8), bit % 8),
+                _ => continue,
+            };
+            if block.confidence >= Confidence::Likely {
+                let block = self.block_name(block.fork, block.blkno);
+                places.push(format!("bit {bit} of byte {byte} of {block}"));
+            }
+        }
+        let pages = places.len();
+        places.extend(self.flipped_xids());
+        if places.is_empty() {
+            return None;
+        }
+        let mut what = Vec::new();
+        if pages > 0 {
+            what.push(count(pages as u64, "page"));
+        }
+        if places.len() > pages {
+            let numbers = (places.len() - pages) as u64;
+            what.push(count(numbers, "transaction number"));
+        }
+        let summary = format!(
+            "{} wrong in one bit ({}): memory first (ECC and machine check logs, a memory \
+             test), then controller and cable",
+            what.join(" and "),
+            named(&places)
+        );
+        Some(pattern(
+            PatternKind::FlippedBit,
+            Confidence::Likely,
+            summary,
+            places,
+        ))
+    }
+
+    /// Transaction numbers that one bit makes valid, where chance alone would seldom do so.
+    fn flipped_xids(&self) -> Vec<String> {
+        let Some(horizons) = self.examination.horizons else {
+            return Vec::new();
+        };
+        let next = horizons.next_xid.xid().0;
+        if next.wrapping_sub(horizons.oldest_xid.0) > 1 << 22 {
+            return Vec::new();
+        }
+        let checks = [
+            (&xmin_out_of_range::CHECK, "xmin"),
+            (&xmax_out_of_range::CHECK, "xmax"),
+        ];
+        let mut places = Vec::new();
+        for (check, field) in checks {
+            for (_, group) in self.damage(check) {
+                // Several on one page are something else.
+                if group.total > 2 {
+                    continue;
+                }
+                for finding in &group.kept {
+                    let xid = finding
+                        .found
+                        .as_deref()
+                        .and_then(|xid| xid.parse::<u32>().ok());
+                    let flipped = xid.is_some_and(|xid| {
+                        (0..32).any(|bit| horizons.xid_is_valid(TransactionId(xid ^ 1 << bit)))
+                    });
+                    if let (true, Some((locator, _, _)), Some(blkno)) =
+                        (flipped, finding.location.relation, finding.location.block)
+                    {
+                        let name = self.examination.names.name(locator).qualified();
+                        let name = name.unwrap_or_else(|| finding.location.path.to_string());
+                        let offnum = finding.location.offset_number.unwrap_or(0);
+                        places.push(format!("{field} of row ({blkno},{offnum}) of {name}"));
+                    }
+                }
+            }
+        }
+        places
+    }
+}
+
+fn pattern(
+    kind: PatternKind,
+    confidence: Confidence,
+    summary: String,
+    mut places: Vec<String>,
+) -> Pattern {
+    places.truncate(MAX_PLACES);
+    Pattern {
+        kind,
+        confidence,
+        summary,
+        places,
+    }
+}
+
+/// The first few of the places, and how many more.
+fn named(places: &[String]) -> String {
+    let mut text = places
+        .iter()
+        .take(MAX_NAMED)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if let Some(more) = places.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {} more", thousands(more as u64)));
+    }
+    text
+}
+
+/// Joins ranges that touch or overlap.
+fn joined(ranges: &mut Ranges) {
+    for ranges in ranges.values_mut() {
+        ranges.sort_unstable();
+        let mut whole: Vec<(u64, u64)> = Vec::new();
+        for (from, to) in ranges.drain(..) {
+            match whole.last_mut() {
+                Some((_, end)) if from <= *end => *end = to.max(*end),
+                _ => whole.push((from, to)),
+            }
+        }
+        *ranges = whole;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_joined() {
+        let mut ranges =
+            Ranges::from([("f".to_owned(), vec![(8, 16), (0, 8), (20, 24), (21, 22)])]);
+        joined(&mut ranges);
+        assert_eq!(ranges["f"], [(0, 16), (20, 24)]);
+    }
+
+    #[test]
+    fn few_places_are_named() {
+        let places: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+        assert_eq!(named(&places[..2]), "a, b");
+        assert_eq!(named(&places), "a, b, c and 2 more");
+    }
+}
