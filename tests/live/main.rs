@@ -6,6 +6,7 @@
 mod backup;
 mod crash;
 mod differential;
+mod features;
 mod log;
 mod map_ahead;
 mod oracle;
@@ -15,6 +16,7 @@ mod random_wal;
 mod replication;
 mod server;
 mod server_error;
+mod silent;
 mod tool;
 mod workload;
 
@@ -81,6 +83,8 @@ scenarios! {
     stale_visibility_map: crate::parity::stale_visibility_map;
     damaged_files: crate::parity::damaged_files;
     copy_of_every_table: crate::server_error::copy_of_every_table;
+    no_message_tells: crate::silent::no_message_tells;
+    features_are_healthy: crate::features::features_are_healthy;
 }
 
 /// One major for each format of WAL records and their messages.

@@ -1,0 +1,99 @@
+//! Damage of which the server says nothing: it starts, gives wrong rows, and the report alone tells.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::parity::BLCKSZ;
+use crate::server::{Cluster, Server, write_file};
+use crate::tool::check;
+
+const TABLES: [&str; 4] = ["lost", "cut", "moved", "zeroed"];
+
+/// A lost write, a file cut at the border of a block, a page in the place of another, and a page of zeroes.
+pub fn no_message_tells(server: Server) {
+    // With checksums the server refuses a page in the place of another.
+    let mut cluster = Cluster::init_without_checksums(server, &["autovacuum = off"]);
+    cluster.start();
+    for table in TABLES {
+        cluster.sql(&format!(
+            "CREATE TABLE {table} (id int PRIMARY KEY, pad text);
+             INSERT INTO {table} SELECT i, repeat('x', 100) FROM generate_series(1, 1000) i"
+        ));
+    }
+    let file = |table: &str| -> PathBuf {
+        cluster
+            .data()
+            .join(cluster.sql(&format!("SELECT pg_relation_filepath('{table}')")))
+    };
+    let [lost, cut, moved, zeroed] = TABLES.map(file);
+    cluster.stop();
+    let before = fs::read(&lost).unwrap();
+    cluster.start();
+    cluster.sql("DELETE FROM lost WHERE id <= 10");
+    cluster.stop();
+    check(&cluster).expect_healthy();
+
+    let mut bytes = fs::read(&lost).unwrap();
+    bytes[..BLCKSZ].copy_from_slice(&before[..BLCKSZ]);
+    write_file(&lost, bytes);
+    let mut bytes = fs::read(&cut).unwrap();
+    let half = bytes.len() / BLCKSZ / 2;
+    bytes.truncate(half * BLCKSZ);
+    write_file(&cut, bytes);
+    let mut bytes = fs::read(&moved).unwrap();
+    bytes.copy_within(BLCKSZ..2 * BLCKSZ, 0);
+    write_file(&moved, bytes);
+    let mut bytes = fs::read(&zeroed).unwrap();
+    bytes[BLCKSZ..2 * BLCKSZ].fill(0);
+    write_file(&zeroed, bytes);
+
+    let report = check(&cluster);
+    let found: BTreeSet<(String, String, u64)> = report
+        .findings()
+        .iter()
+        .filter(|finding| finding["severity"] == "damage" && finding["recovery"] == "persists")
+        .map(|finding| {
+            assert!(finding["server_error"].is_null(), "{finding}");
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            let table = text(&finding["relation"]["name"]);
+            (
+                table,
+                text(&finding["code"]),
+                finding["block"].as_u64().unwrap(),
+            )
+        })
+        // Block 1, where it lies now, is older than what WAL wrote to block 0.
+        .filter(|(table, code, _)| (table.as_str(), code.as_str()) != ("moved", "lost-write"))
+        .collect();
+    let expected = [
+        ("lost", "lost-write", 0),
+        ("cut", "relation-cut-off", half as u64),
+        ("moved", "page-misplaced", 0),
+        ("zeroed", "zero-page", 1),
+    ]
+    .map(|(table, code, block)| (table.to_owned(), code.to_owned(), block));
+    assert_eq!(found, BTreeSet::from(expected));
+    let patterns: BTreeSet<&str> = report
+        .at("verdict.patterns")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pattern| pattern["kind"].as_str().unwrap())
+        .collect();
+    for kind in ["lost_write", "misdirected_write", "zeroed_range"] {
+        assert!(patterns.contains(kind), "no {kind}: {patterns:?}");
+    }
+
+    // What the server makes of it: wrong rows, and no word.
+    cluster.start();
+    let rows = |query: &str| -> u64 { cluster.sql(query).parse().unwrap() };
+    assert_eq!(rows("SELECT count(*) FROM lost WHERE id <= 10"), 10);
+    assert!(rows("SELECT count(*) FROM cut") < 1000);
+    assert!(rows("SELECT count(*) - count(DISTINCT id) FROM moved") > 0);
+    assert!(rows("SELECT count(*) FROM zeroed") < 1000);
+    // Only who is led there by the index hears of it.
+    let said = cluster.try_sql("SET enable_seqscan = off; SELECT pad FROM cut WHERE id = 1000");
+    assert!(said.contains("could not read block"), "{said}");
+    cluster.stop();
+}
