@@ -2836,11 +2836,64 @@ fn every_check_has_a_hit_and_a_near_miss_in_three_eras() {
     }
 }
 
+/// What the tests of amcheck and pg_visibility damage (`004_verify_heapam.pl`,
+/// `001_verify_heapam.pl`, `002_corrupt_vm.pl`), and what is near to it.
+const HEAP: [&str; 13] = [
+    "line-pointer-invalid",
+    "tuple-header-invalid",
+    "update-chain-invalid",
+    "xmin-out-of-range",
+    "xmax-out-of-range",
+    "multixact-out-of-range",
+    "tuple-not-frozen",
+    "tuple-data-invalid",
+    "compressed-data-invalid",
+    "toast-chunk-invalid",
+    "toast-value-incomplete",
+    "visibility-map-disagrees-with-heap",
+    "hint-bit-contradicts-clog",
+];
+
+#[test]
+fn damage_of_tables_of_the_other_9_x() {
+    for major in [
+        Major::V9_0,
+        Major::V9_2,
+        Major::V9_3,
+        Major::V9_5,
+        Major::V9_6,
+    ] {
+        run_rows(major, &["clean"], |row| HEAP.contains(&row.code));
+    }
+}
+
+#[test]
+fn damage_of_tables_of_10_to_18() {
+    let majors = [
+        Major::V10,
+        Major::V11,
+        Major::V12,
+        Major::V13,
+        Major::V14,
+        Major::V16,
+        Major::V17,
+        Major::V18,
+    ];
+    for major in majors {
+        run_rows(major, &["clean"], |row| HEAP.contains(&row.code));
+    }
+}
+
 fn run(era: Major) {
+    run_rows(era, &["clean", "crash"], |_| true);
+}
+
+fn run_rows(era: Major, fixtures: &[&str], wanted: impl Fn(&Row) -> bool) {
     let mut failures = Vec::new();
-    for fixture in ["clean", "crash"] {
+    for fixture in fixtures {
         let base = Base::unpack(&format!("{era}-{fixture}"));
-        for row in rows().filter(|row| row.fixture == fixture && row.applies_to(era)) {
+        let of_fixture = |row: &&Row| row.fixture == *fixture && row.applies_to(era);
+        for row in rows().filter(of_fixture).filter(|row| wanted(row)) {
             if let Err(what) = base.try_row(row) {
                 let code = row.code;
                 let name = &base.name;

@@ -94,7 +94,7 @@ const STATEMENTS: &[&str] = &[
          '{}', '{NULL,a,\"b c\"}', '{1e-1000,NaN,0}', '{{1,2},{3,4}}', 'a:1A b', 'a & !b', 'empty', '[2000-01-01,)', '(1,2)', '((0,0),(1,1))',
          '[(0,0),(1,1)]', 'ok', '(1,\"a b\")', 1, 1, 'pg_class', '{\"(1,x)\",\"(2,)\"}')",
     "INSERT INTO types (nu, nu2, d, ts, iv, j, jb, ia, ta, vb, tv) SELECT (10::numeric ^ (i % 60) - i) / 7, -i, date '4713-01-01 BC' + i * 9999,
-         timestamp '2000-01-01' + i * interval '1 year 3 days', i * interval '1 month -3 seconds', '[' || i || ']', to_jsonb(repeat('j', i)),
+         timestamp '2000-01-01' + i * interval '1 year 3 days', i * interval '1 month -3 seconds', ('[' || i || ']')::json, to_jsonb(repeat('j', i)),
          array_fill(i, ARRAY[i % 9, 2], ARRAY[-3, 7]), array_fill('t'::text, ARRAY[i % 5]), repeat('01', i)::varbit, to_tsvector('simple', repeat('word' || i || ' ', i))
          FROM generate_series(1, 250) i",
     "INSERT INTO types (nu, ts, tstz, d) VALUES (0, 'infinity', '294276-12-31 23:59:59.999999+00', '5874897-12-31'), (-0.0, '4713-01-01 BC', 'infinity', '-infinity')",
