@@ -23,6 +23,7 @@ pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod datum;
 pub mod fsm;
 pub mod heap;
 pub mod history;
