@@ -84,7 +84,7 @@ struct Type {
     kind: Option<Kind>,
 }
 
-const fn any(oid: Oid, array: Oid, len: i16, align: usize) -> Type {
+const fn free(oid: Oid, array: Oid, len: i16, align: usize) -> Type {
     Type {
         oid,
         array,
@@ -108,32 +108,32 @@ const fn of(oid: Oid, array: Oid, len: i16, align: usize, kind: Kind) -> Type {
 /// arrays of which nothing can be told.
 static TYPES: [Type; 53] = [
     of(16, 1000, 1, 1, Kind::Bool),
-    any(17, 1001, -1, 4), // bytea
-    any(18, 1002, 1, 1),  // "char"
+    free(17, 1001, -1, 4), // bytea
+    free(18, 1002, 1, 1),  // "char"
     of(19, 1003, 64, 1, Kind::Name),
-    any(20, 1016, 8, 8), // int8
-    any(21, 1005, 2, 2), // int2
-    any(23, 1007, 4, 4), // int4
-    any(24, 1008, 4, 4), // regproc
+    free(20, 1016, 8, 8), // int8
+    free(21, 1005, 2, 2), // int2
+    free(23, 1007, 4, 4), // int4
+    free(24, 1008, 4, 4), // regproc
     of(25, 1009, -1, 4, Kind::Text),
-    any(26, 1028, 4, 4),             // oid
-    any(27, 1010, 6, 2),             // tid
-    any(28, 1011, 4, 4),             // xid
-    any(29, 1012, 4, 4),             // cid
+    free(26, 1028, 4, 4),            // oid
+    free(27, 1010, 6, 2),            // tid
+    free(28, 1011, 4, 4),            // xid
+    free(29, 1012, 4, 4),            // cid
     of(114, 199, -1, 4, Kind::Text), // json
     of(142, 143, -1, 4, Kind::Text), // xml
-    any(600, 1017, 16, 8),           // point
-    any(601, 1018, 32, 8),           // lseg
+    free(600, 1017, 16, 8),          // point
+    free(601, 1018, 32, 8),          // lseg
     of(602, 1019, -1, 8, Kind::Path),
-    any(603, 1020, 32, 8), // box
+    free(603, 1020, 32, 8), // box
     of(604, 1027, -1, 8, Kind::Polygon),
     of(650, 651, -1, 4, Kind::Inet), // cidr
-    any(700, 1021, 4, 4),            // float4
-    any(701, 1022, 8, 8),            // float8
-    any(718, 719, 24, 8),            // circle
-    any(774, 775, 8, 4),             // macaddr8
-    any(790, 791, 8, 8),             // money
-    any(829, 1040, 6, 4),            // macaddr
+    free(700, 1021, 4, 4),           // float4
+    free(701, 1022, 8, 8),           // float8
+    free(718, 719, 24, 8),           // circle
+    free(774, 775, 8, 4),            // macaddr8
+    free(790, 791, 8, 8),            // money
+    free(829, 1040, 6, 4),           // macaddr
     of(869, 1041, -1, 4, Kind::Inet),
     of(1042, 1014, -1, 4, Kind::Text), // bpchar
     of(1043, 1015, -1, 4, Kind::Text), // varchar
@@ -146,10 +146,10 @@ static TYPES: [Type; 53] = [
     of(1560, 1561, -1, 4, Kind::Bit),
     of(1562, 1563, -1, 4, Kind::Bit), // varbit
     of(1700, 1231, -1, 4, Kind::Numeric),
-    any(2205, 2210, 4, 4),  // regclass
-    any(2206, 2211, 4, 4),  // regtype
-    any(2950, 2951, 16, 1), // uuid
-    any(3220, 3221, 8, 8),  // pg_lsn
+    free(2205, 2210, 4, 4),  // regclass
+    free(2206, 2211, 4, 4),  // regtype
+    free(2950, 2951, 16, 1), // uuid
+    free(3220, 3221, 8, 8),  // pg_lsn
     of(3614, 3643, -1, 4, Kind::TsVector),
     of(3615, 3645, -1, 4, Kind::TsQuery),
     of(3802, 3807, -1, 4, Kind::Jsonb),
@@ -159,7 +159,7 @@ static TYPES: [Type; 53] = [
     of(3910, 3911, -1, 8, Kind::Range(3910, Bound::Timestamp)), // tstzrange
     of(3912, 3913, -1, 4, Kind::Range(3912, Bound::Date)),
     of(3926, 3927, -1, 8, Kind::Range(3926, Bound::Int8)),
-    any(5069, 271, 8, 8), // xid8
+    free(5069, 271, 8, 8), // xid8
 ];
 
 /// Why some bytes are no value of their type.
