@@ -281,7 +281,7 @@ fn name(value: &[u8], encoding: Encoding) -> Judged {
             value.len()
         )));
     };
-    // Up to 9.1 a cast from text cut the last character in two (name.c: text_name).
+    // Before 9.1.4 a cast from text cut the last character in two (varlena.c: text_name).
     let cut = value.len().saturating_sub(1) == name.len();
     match encoding.fault_at(name) {
         Some(at) if !(cut && at.saturating_add(4) > name.len()) => encoding.judge(name),
@@ -606,9 +606,9 @@ fn range(value: &[u8], oid: Oid, bound: Bound, layout: &Layout) -> Judged {
         };
         match bound {
             Bound::Numeric => numeric(bytes, layout)?,
-            Bound::Date => date(bytes)?,
             Bound::Timestamp => timestamp(bytes, layout)?,
-            Bound::Int4 | Bound::Int8 => {}
+            // Up to 13 the day after -infinity was a bound (rangetypes.c: daterange_canonical).
+            Bound::Date | Bound::Int4 | Bound::Int8 => {}
         }
         off = end;
     }
@@ -753,7 +753,7 @@ mod tests {
             let encoding = Encoding::from_number(number);
             assert_eq!(at(encoding, b"plain text, 0123456789"), None);
             assert_eq!(at(encoding, b"123456789\0"), Some(9));
-            let any = at(encoding, b"\xFF\xFE\x80") == None;
+            let any = at(encoding, b"\xFF\xFE\x80").is_none();
             assert_eq!(any, !(1..=6).contains(&number), "{number}");
         }
         let jp = [Encoding::EucJp, Encoding::EucJis2004];
