@@ -598,9 +598,12 @@ impl Reader<'_> {
                 .find(|row| row.oid == NAMESPACE_RELATION_ID)
                 .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let encoding = catalog.databases.get(&db_oid).map_or(Encoding::Bytes, |database| {
-                Encoding::from_number(database.encoding)
-            });
+            let encoding = catalog
+                .databases
+                .get(&db_oid)
+                .map_or(Encoding::Bytes, |database| {
+                    Encoding::from_number(database.encoding)
+                });
             let descs = self.tuple_descs(attribute, &rows, encoding);
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();

@@ -571,7 +571,13 @@ fn range(value: &[u8], oid: Oid, bound: Bound, layout: &Layout) -> Judged {
         )));
     };
     let found = u32_at(value, 0).unwrap_or(0);
-    demand!(found == oid, "range is of type {found}, expected {oid}");
+    if found != oid {
+        let fault = Fault::new(format!("range is of type {found}, expected {oid}"));
+        return Err(match found {
+            0 if layout.since(Major::V10) => fault.error("type with OID 0 does not exist"),
+            _ => fault,
+        });
+    }
     // RANGE_EMPTY, RANGE_LB_INF, RANGE_UB_INF, RANGE_LB_NULL, RANGE_UB_NULL
     let has = |flag: u8| flags & flag != 0;
     let finite = [!has(0x01 | 0x08 | 0x20), !has(0x01 | 0x10 | 0x40)];
@@ -991,7 +997,7 @@ mod tests {
         );
         assert_eq!(
             why(INT4RANGE, &[0, 0, 0, 0, 1]),
-            "range is of type 0, expected 3904"
+            "range is of type 0, expected 3904 | type with OID 0 does not exist"
         );
         // Bounds with headers of one byte and of four.
         let bounds = [&[7, 0, 0x80, 1, 0, 0, 0, 0][..4], &halves(&[0x8000])].concat();

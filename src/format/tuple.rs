@@ -201,12 +201,7 @@ impl TupleDesc {
             return Ok(());
         };
         let natts = usize::from(header.natts()).min(self.attributes.len());
-        let nulls = if header.has(HEAP_HASNULL) {
-            let bitmap = tuple.get(usize::from(HEAP_TUPLE_HEADER_SIZE)..hoff);
-            Some(bitmap.unwrap_or_default())
-        } else {
-            None
-        };
+        let nulls = null_bitmap(header, tuple);
         let mut first = 0;
         let mut off = 0;
         // Without nulls the attributes of fixed length before the first other one always end
@@ -274,9 +269,7 @@ impl TupleDesc {
         let Some(data) = tuple.get(hoff..) else {
             return;
         };
-        let nulls = header
-            .has(HEAP_HASNULL)
-            .then(|| tuple.get(usize::from(HEAP_TUPLE_HEADER_SIZE)..hoff).unwrap_or_default());
+        let nulls = null_bitmap(header, tuple);
         let (mut first, mut off) = (0, 0);
         if nulls.is_none()
             && let Ok(end) = usize::try_from(self.first_typed.1)
@@ -303,6 +296,14 @@ impl TupleDesc {
 /// `attnum` of an attribute counted from 0.
 fn attnum(at: usize) -> u16 {
     u16::try_from(at.saturating_add(1)).unwrap_or(u16::MAX)
+}
+
+/// The null bitmap, with what padding follows it; `None` without nulls.
+#[inline]
+fn null_bitmap<'t>(header: &HeapTupleHeader, tuple: &'t [u8]) -> Option<&'t [u8]> {
+    let bitmap = usize::from(HEAP_TUPLE_HEADER_SIZE)..usize::from(header.t_hoff);
+    let is_there = header.has(HEAP_HASNULL);
+    is_there.then(|| tuple.get(bitmap).unwrap_or_default())
 }
 
 /// `att_isnull`: a bit that is not set is a null.
@@ -585,6 +586,7 @@ impl fmt::Display for AttributeFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::datum::Encoding;
     use proptest::prelude::*;
 
     /// Columns by `attlen` and `attalign`, named a, b, c ...
@@ -725,6 +727,69 @@ mod tests {
     }
 
     #[test]
+    fn values_are_handed_out_by_type() {
+        let columns = [
+            (23, 4, b'i'),
+            (16, 1, b'c'),
+            (25, -1, b'i'),
+            (25, -1, b'i'),
+            (1114, 8, b'd'),
+            (23, 4, b'i'),
+        ];
+        let rows: Vec<PgAttribute> = columns
+            .iter()
+            .zip(1..)
+            .map(|(&(atttypid, attlen, attalign), attnum)| PgAttribute {
+                atttypid,
+                attlen,
+                attnum,
+                attalign,
+                ..PgAttribute::default()
+            })
+            .collect();
+        let desc_of = |rows: &[PgAttribute]| {
+            let types = rows
+                .iter()
+                .map(|row| ValueType::of(row.atttypid, row.attlen, Encoding::Utf8));
+            TupleDesc::new(rows.iter()).unwrap().with_types(types)
+        };
+        let desc = desc_of(&rows);
+        assert!(desc.has_types() && !desc_of(&rows[..1]).has_types());
+        let values = |desc: &TupleDesc, tuple: &[u8]| {
+            let header = HeapTupleHeader::parse(tuple).unwrap();
+            let mut met = Vec::new();
+            desc.values(&header, tuple, |attnum, _, value| {
+                met.push((attnum, value.to_vec()))
+            });
+            met
+        };
+        // An integer, true, 'x' with a header of one byte, 'abc' with one of four, a timestamp.
+        let data = b"\x07\0\0\0\x01\x05x\0\x1C\0\0\0abc\0TIMES..1\x09\0\0\0";
+        let value = |attnum: u16, value: &[u8]| (attnum, value.to_vec());
+        let all = [
+            value(2, &[1]),
+            value(3, b"x"),
+            value(4, b"abc"),
+            value(5, b"TIMES..1"),
+        ];
+        assert_eq!(values(&desc, &tuple(6, None, data)), all);
+        assert_eq!(values(&desc, &tuple(3, None, &data[..7])), all[..2]);
+        // The first and the third are null.
+        let data = b"\x01\0\0\0\x1C\0\0\0abc\0\0\0\0\0TIMES..1";
+        let some = [all[0].clone(), all[2].clone(), all[3].clone()];
+        assert_eq!(values(&desc, &tuple(5, Some(0x1A), data)), some);
+        // Compressed, and out of line; then a text.
+        let mut elsewhere = b"\x07\0\0\0\x01\0\0\0\x32\0\0\0\0\0\0\0abcd".to_vec();
+        elsewhere.extend([1, 18]);
+        elsewhere.extend([0; 16]);
+        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), all[..1]);
+        let mut dropped = rows.clone();
+        dropped[2].attisdropped = true;
+        let without = values(&desc_of(&dropped), &tuple(3, None, b"\x07\0\0\0\x01\x05x"));
+        assert_eq!(without, all[..1]);
+    }
+
+    #[test]
     fn catalogs_that_say_what_cannot_be() {
         let row = |attnum, attlen, attalign| PgAttribute {
             attname: "a".into(),
@@ -763,6 +828,13 @@ mod tests {
             if let Err((_, fault)) = walked {
                 let _ = fault.to_string();
             }
+            let types = columns
+                .iter()
+                .map(|(attlen, _)| ValueType::of(if *attlen == -1 { 25 } else { 16 }, *attlen, Encoding::Utf8));
+            let desc = desc.clone().with_types(types);
+            desc.values(&header, &bytes, |attnum, _, value| {
+                assert!(desc.attribute(attnum).is_some() && value.len() <= bytes.len());
+            });
         }
     }
 }
