@@ -16,6 +16,7 @@ use pgautopsy::format::catalog::{PgAttribute, PgClass, PgDatabase, PgNamed};
 use pgautopsy::format::checkpoint::CheckPoint;
 use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::crc::Crc;
+use pgautopsy::format::datum::{Encoding, ValueType};
 use pgautopsy::format::fsm::{self, FsmPage};
 use pgautopsy::format::heap::{HeapTupleHeader, HeapTuples, line_pointer_offset};
 use pgautopsy::format::history::TimeLineHistory;
@@ -352,12 +353,17 @@ pub fn tuple_deform(data: &[u8]) {
                     1..=31 => -1,
                     len => i16::from(len) - 31,
                 },
+                atttypid: TYPES[usize::from(choice) % TYPES.len()],
                 ..PgAttribute::default()
             }
         })
         .collect();
     let desc = TupleDesc::new(rows.iter()).expect("columns that can be");
     assert_eq!(desc.attributes().len(), rows.len());
+    let desc = desc.with_types(
+        rows.iter()
+            .map(|row| ValueType::of(row.atttypid, row.attlen, Encoding::Utf8)),
+    );
     let tuple = input.0;
     let Some(header) = HeapTupleHeader::parse(tuple) else {
         return;
@@ -382,7 +388,21 @@ pub fn tuple_deform(data: &[u8]) {
         assert!(usize::from(attnum) <= rows.len().max(1));
         printable(fault.to_string().into_bytes());
     }
+    desc.values(&header, tuple, |attnum, value_type, value| {
+        assert!(desc.attribute(attnum).is_some() && value.len() <= tuple.len());
+        if let Err(fault) = value_type.judge(value, &layout) {
+            printable(fault.to_string().into_bytes());
+        }
+    });
 }
+
+/// Types with rules of their own, and arrays of such: bool, name, text, path, inet, text[],
+/// date, timestamp, interval, varbit, numeric, numeric[], tsvector, tsquery, jsonb, jsonb[],
+/// numrange, tsrange.
+const TYPES: [u32; 18] = [
+    16, 19, 25, 602, 869, 1009, 1082, 1114, 1186, 1562, 1700, 1231, 3614, 3615, 3802, 3807, 3906,
+    3908,
+];
 
 /// A value that is put together from chunks: whole exactly when these are the right ones.
 pub fn toast_value(data: &[u8]) {

@@ -1597,6 +1597,148 @@ static TUPLES: &[Row] = &[
         },
     )
     .crash(),
+    hit("value-invalid", "a text that is no UTF-8", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            let at = usize::from(t[T_HOFF]);
+            t[at + 2] = 0xFF;
+        });
+        d.message = Some(
+            "column 1 (zipcd): invalid byte sequence for encoding \"UTF8\": 0xff at byte 1 of ",
+        );
+        d.server_error = Some("");
+        vec![d.tuple_found("value-invalid", "ziplog", 7, 5)]
+    }),
+    hit("value-invalid", "a text with a zero byte", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            let at = usize::from(t[T_HOFF]);
+            t[at + 2] = 0;
+        });
+        d.message = Some("column 1 (zipcd): text has a zero byte at byte 1 of ");
+        vec![d.tuple_found("value-invalid", "ziplog", 7, 5)]
+    }),
+    hit(
+        "value-invalid",
+        "a zero byte in a text of a system catalog",
+        |d| {
+            let (block, offnum, at) = d.value("pg_proc", "prosrc", 4);
+            d.tuple("pg_proc", block, offnum, |t| t[at + 2] = 0);
+            vec![d.tuple_found("value-invalid", "pg_proc", block, offnum)]
+        },
+    ),
+    hit("value-invalid", "a name without an end", |d| {
+        let edit = |value: &mut [u8]| value[..64].fill(b'x');
+        let found = d.edit_value("c_name", 63, edit);
+        d.message = Some("(c_name): name of 64 bytes without an end");
+        found
+    }),
+    hit("value-invalid", "a numeric with a digit of 65535", |d| {
+        let edit = |value: &mut [u8]| value[2..6].fill(0xFF);
+        let found = d.edit_value("c_numeric", 6, edit);
+        d.message = Some("(c_numeric): numeric has digit 65535, expected less than 10000");
+        d.server_error = Some("");
+        found
+    }),
+    hit("value-invalid", "a boolean of 2", |d| {
+        d.message = Some("(c_bool): boolean is 2");
+        d.edit_value("c_bool", 1, |value| value[0] = 2)
+    }),
+    hit("value-invalid", "a timestamp before all others", |d| {
+        d.server_error = Some("timestamp out of range");
+        d.edit_value("c_tstz", 8, |value| {
+            value[..8].copy_from_slice(&(i64::MIN + 1).to_le_bytes())
+        })
+    }),
+    hit("value-invalid", "an address of no family", |d| {
+        d.server_error =
+            Some("could not format inet value: Address family not supported by protocol");
+        d.edit_value("c_inet", 6, |value| value[0] ^= 0x40)
+    }),
+    hit("value-invalid", "an array of a billion elements", |d| {
+        d.server_error = Some("array size exceeds the maximum allowed (134217727)");
+        d.edit_value("c_intarr", 20, |value| value[15] |= 0x40)
+    }),
+    hit("value-invalid", "an array of another type", |d| {
+        d.message = Some("(c_textarr): array is of type 1700, expected 25");
+        d.server_error = Some("");
+        d.edit_value("c_textarr", 20, |value| set_u32(value, 8, 1700))
+    }),
+    hit("value-invalid", "bits that are not there", |d| {
+        d.edit_value("c_varbit", 5, |value| value[1] |= 0x10)
+    }),
+    hit("value-invalid", "a polygon of more points", |d| {
+        d.edit_value("c_polygon", 40, |value| value[0] += 1)
+    }),
+    hit(
+        "value-invalid",
+        "a lexeme behind its text search vector",
+        |d| d.edit_value("c_tsv", 8, |value| value[7] = 0x70),
+    ),
+    hit("value-invalid", "a range without its upper bound", |d| {
+        d.edit_value("c_i4range", 13, |value| value[12] |= 0x10)
+    })
+    .since(Major::V9_2),
+    hit("value-invalid", "a jsonb of no kind", |d| {
+        d.server_error = Some("unknown type of jsonb container");
+        d.edit_value("c_jsonb", 8, |value| value[3] &= 0x0F)
+    })
+    .since(Major::V9_4),
+    hit("value-invalid", "a jsonb of a million entries", |d| {
+        d.server_error = Some("");
+        d.edit_value("c_jsonb", 8, |value| value[2] |= 0x10)
+    })
+    .since(Major::V9_4),
+    near_miss("value-invalid", "another text", |d| {
+        d.tuple("ziplog", 7, 5, |t| {
+            let at = usize::from(t[T_HOFF]);
+            t[at + 1..at + 4].copy_from_slice("東".as_bytes());
+        });
+        vec![]
+    }),
+    // Who never committed may have had other columns.
+    near_miss("value-invalid", "a text that is no UTF-8, aborted", |d| {
+        let xid = d.aborted();
+        d.tuple("ziplog", 7, 5, |t| {
+            inserted_by(t, xid, XMIN_INVALID);
+            let at = usize::from(t[T_HOFF]);
+            t[at + 2] = 0xFF;
+        });
+        vec![]
+    }),
+    // A template's texts may be in another encoding.
+    near_miss("value-invalid", "no UTF-8 in a system catalog", |d| {
+        let (block, offnum, at) = d.value("pg_proc", "prosrc", 4);
+        d.tuple("pg_proc", block, offnum, |t| t[at + 2] = 0xFF);
+        vec![]
+    }),
+    near_miss("value-invalid", "a numeric that is none", |d| {
+        let edit = |value: &mut [u8]| value.copy_from_slice(&[0x00, 0xC0, 0x00, 0x00]);
+        d.edit_value_of("c_numeric", |value| value.len() == 4, edit);
+        vec![]
+    }),
+    near_miss("value-invalid", "a numeric with needless zeros", |d| {
+        d.edit_value("c_numeric", 6, |value| value[4..].fill(0));
+        vec![]
+    }),
+    near_miss("value-invalid", "the last timestamp of all", |d| {
+        d.edit_value("c_tstz", 8, |value| {
+            value[..8].copy_from_slice(&(i64::MAX - 1).to_le_bytes());
+        });
+        vec![]
+    }),
+    near_miss("value-invalid", "an array with other elements", |d| {
+        d.edit_value("c_intarr", 24, |value| *value.last_mut().unwrap() ^= 0x55);
+        vec![]
+    }),
+    hit(
+        "value-invalid",
+        "no UTF-8 on a page that replay does not touch",
+        |d| {
+            let (block, offnum, at) = d.value("docs", "body", 1);
+            d.tuple("docs", block, offnum, |t| t[at] = 0xFF);
+            vec![d.tuple_found("value-invalid", "docs", block, offnum)]
+        },
+    )
+    .crash(),
     hit("toast-chunk-invalid", "a chunk of no value", |d| {
         let toast = d.toast();
         d.allowed.push("toast-value-incomplete");
@@ -2978,6 +3120,8 @@ struct Base {
     ziplog: PgClass,
     /// How the tuples of the table with long values are laid out.
     toasty: Arc<TupleDesc>,
+    /// The same of other tables, by name.
+    descs: BTreeMap<&'static str, Arc<TupleDesc>>,
     toasty_oid: u32,
     /// End of the last valid record.
     end: XLogRecPtr,
@@ -3051,6 +3195,12 @@ impl Base {
             relations,
             ziplog: table(&pgdata, &control.layout(), "ziplog").class,
             toasty: toasty.tuple_desc.unwrap(),
+            descs: ["alltypes", "docs", "pg_proc"]
+                .map(|name| {
+                    let relation = table(&pgdata, &control.layout(), name);
+                    (name, relation.tuple_desc.unwrap())
+                })
+                .into(),
             toasty_oid: toasty.class.oid,
             end: wal.end_lsn.unwrap(),
             last_record: wal.last_record_lsn.unwrap(),
@@ -3450,6 +3600,65 @@ impl<'b> Dir<'b> {
             }
         }
         panic!("no such value");
+    }
+
+    /// The first value of a column that stands in its row and is as long as wanted: block, line
+    /// pointer, and where in the tuple it begins.
+    fn value_of(
+        &self,
+        table: &str,
+        column: &str,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> (u32, u16, usize) {
+        let desc = &self.base.descs[table];
+        let bytes = self.read(&self.relation(table));
+        let mut room = HeapTuples::new(&self.base.layout);
+        for (block, page) in (0..).zip(bytes.chunks(BLCKSZ)) {
+            let Ok(heap) = room.read(page) else { continue };
+            for tuple in heap.tuples {
+                let bytes = heap.bytes(tuple);
+                let mut found = None;
+                desc.values(&tuple.header, bytes, |attnum, _, value| {
+                    if desc.name(attnum) == Some(column) && wanted(value) {
+                        found = Some(value.as_ptr() as usize - bytes.as_ptr() as usize);
+                    }
+                });
+                let is_there = get_u16(bytes, T_INFOMASK) & XMAX_INVALID != 0;
+                if let Some(at) = found.filter(|_| is_there) {
+                    return (block, tuple.offnum, at);
+                }
+            }
+        }
+        panic!("no such value of {table}.{column}");
+    }
+
+    fn value(&self, table: &str, column: &str, least: usize) -> (u32, u16, usize) {
+        self.value_of(table, column, |value| value.len() >= least)
+    }
+
+    /// Edits such a value of the table with all types.
+    fn edit_value(&self, column: &str, least: usize, edit: impl FnOnce(&mut [u8])) -> Vec<Found> {
+        self.edit_value_of(column, |value| value.len() >= least, edit)
+    }
+
+    fn edit_value_of(
+        &self,
+        column: &str,
+        wanted: impl Fn(&[u8]) -> bool,
+        edit: impl FnOnce(&mut [u8]),
+    ) -> Vec<Found> {
+        let len = std::cell::Cell::new(0);
+        let (block, offnum, at) = self.value_of("alltypes", column, |value| {
+            let is_wanted = wanted(value);
+            if is_wanted {
+                len.set(value.len());
+            }
+            is_wanted
+        });
+        self.tuple("alltypes", block, offnum, |t| {
+            edit(&mut t[at..at + len.get()])
+        });
+        vec![self.tuple_found("value-invalid", "alltypes", block, offnum)]
     }
 
     /// The first tuple of `toasty` with a value stored out of line: its line pointer, where in

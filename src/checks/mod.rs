@@ -126,6 +126,7 @@ registry! {
     multixact_out_of_range,
     tuple_not_frozen,
     tuple_data_invalid,
+    value_invalid,
     compressed_data_invalid,
     toast_chunk_invalid,
     toast_value_incomplete,

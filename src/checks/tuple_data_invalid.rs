@@ -1,7 +1,7 @@
 //! Values in a tuple do not fit it.
 
 use super::compressed_data_invalid::invalid_memory_alloc;
-use super::{compressed_data_invalid, toast_chunk_invalid};
+use super::{compressed_data_invalid, toast_chunk_invalid, value_invalid};
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
 use crate::format::page::PD_ALL_VISIBLE;
@@ -64,6 +64,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     }
     let layout = &page.context.layout;
     let is_toast = page.is_toast();
+    let looks_at_values = is_judged && desc.has_types();
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
@@ -131,6 +132,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 Err(fault) if is_judged => toast_chunk_invalid::push(view, tuple, fault, findings),
                 Err(_) => {}
             },
+            Ok(()) if looks_at_values && is_row => value_invalid::row(view, tuple, desc, findings),
             Ok(()) => {}
         }
     }

@@ -21,6 +21,7 @@ use crate::format::catalog::{
     NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgIndex, PgNamed,
     RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
 };
+use crate::format::datum::{Encoding, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
@@ -30,7 +31,7 @@ use crate::format::types::{
     BlockNumber, ForkNumber, GLOBALTABLESPACE_OID, MultiXactId, Oid, RelFileLocator, RelFileNumber,
     TransactionId, XLogRecPtr,
 };
-use crate::format::version::{Layout, Major};
+use crate::format::version::{FIRST_NORMAL_OBJECT_ID, Layout, Major};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use crate::recovery::reader::{Position, WalContext, WalSource};
 use crate::report::RelationName;
@@ -603,7 +604,13 @@ impl Reader<'_> {
             let index = rows.iter().find(|row| row.oid == INDEX_RELATION_ID);
             index_files.extend(index.and_then(|row| self.locate(spc_oid, db_oid, &row.value)));
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let descs = self.tuple_descs(attribute, &rows);
+            let encoding = catalog
+                .databases
+                .get(&db_oid)
+                .map_or(Encoding::Bytes, |database| {
+                    Encoding::from_number(database.encoding)
+                });
+            let descs = self.tuple_descs(attribute, &rows, encoding);
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();
             *shared = self.newest.max(*shared);
@@ -871,11 +878,13 @@ impl Reader<'_> {
     }
 
     /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
-    /// doubt.
+    /// doubt. Texts of users' tables are in the database's encoding; system catalogs were copied
+    /// from a database that may have had another.
     fn tuple_descs(
         &mut self,
         attribute: RelFileLocator,
         classes: &[Row<PgClass>],
+        encoding: Encoding,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
         let tables: HashMap<Oid, u16> = classes
@@ -911,6 +920,15 @@ impl Reader<'_> {
             let Some(desc) = TupleDesc::new(of_table.iter().map(|row| &row.value)) else {
                 continue;
             };
+            let encoding = match attrelid {
+                ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
+                _ => encoding,
+            };
+            let types = of_table.iter().map(|row| {
+                let row = &row.value;
+                ValueType::of(row.atttypid, row.attlen, encoding)
+            });
+            let desc = desc.with_types(types);
             let desc = match self.descs.get(&desc) {
                 Some(known) => Arc::clone(known),
                 None => {

@@ -253,6 +253,7 @@ impl ControlFile {
                 self.relseg_size,
                 usual.relseg_size,
             ),
+            integer_datetimes: self.enable_int_times.unwrap_or(true),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod checksum;
 pub mod control;
 pub mod crc;
 pub mod cursor;
+pub mod datum;
 pub mod foreign;
 pub mod fsm;
 pub mod heap;

@@ -15,6 +15,7 @@
 //! A zero byte where a varlena may begin is padding, so headers of 1 byte are never zero.
 
 use super::catalog::PgAttribute;
+use super::datum::ValueType;
 use super::heap::{HEAP_HASNULL, HEAP_TUPLE_HEADER_SIZE, HeapTupleHeader};
 use super::page::u32_at;
 use super::types::Oid;
@@ -77,6 +78,11 @@ pub struct TupleDesc {
     fixed_ends: Box<[u32]>,
     /// The names, each with a zero byte behind it.
     names: Box<str>,
+    /// What values must be, up to the last attribute of which that is known.
+    types: Box<[Option<ValueType>]>,
+    /// The first attribute of which it is, and where it begins as long as all before it are of
+    /// fixed length and none is null: those to look at.
+    first_typed: (usize, u32),
 }
 
 impl TupleDesc {
@@ -119,7 +125,32 @@ impl TupleDesc {
             attributes: attributes.into(),
             fixed_ends: fixed_ends.into(),
             names: names.into(),
+            ..Self::default()
         })
+    }
+
+    /// Adds what values must be, in the order of `attnum`.
+    #[must_use]
+    pub fn with_types(mut self, types: impl Iterator<Item = Option<ValueType>>) -> Self {
+        let attributes = self.attributes.iter();
+        let mut types: Vec<Option<ValueType>> = types
+            .zip(attributes)
+            .map(|(value, attribute)| value.filter(|_| !attribute.attisdropped))
+            .collect();
+        let last = types.iter().rposition(Option::is_some);
+        types.truncate(last.map_or(0, |last| last.saturating_add(1)));
+        let first = types.iter().position(Option::is_some).unwrap_or(0);
+        let fixed = first.min(self.fixed_ends.len().saturating_sub(1));
+        let end = self.fixed_ends.get(fixed).copied().unwrap_or(0);
+        self.first_typed = (fixed, end);
+        self.types = types.into();
+        self
+    }
+
+    /// Whether there is anything to say of values.
+    #[must_use]
+    pub fn has_types(&self) -> bool {
+        !self.types.is_empty()
     }
 
     /// Its attributes in the order of `attnum`, dropped ones among them.
@@ -170,12 +201,7 @@ impl TupleDesc {
             return Ok(());
         };
         let natts = usize::from(header.natts()).min(self.attributes.len());
-        let nulls = if header.has(HEAP_HASNULL) {
-            let bitmap = tuple.get(usize::from(HEAP_TUPLE_HEADER_SIZE)..hoff);
-            Some(bitmap.unwrap_or_default())
-        } else {
-            None
-        };
+        let nulls = null_bitmap(header, tuple);
         let mut first = 0;
         let mut off = 0;
         // Without nulls the attributes of fixed length before the first other one always end
@@ -228,9 +254,56 @@ impl TupleDesc {
     }
 }
 
+impl TupleDesc {
+    /// Hands out the values that stand in a tuple as they are, without their varlena headers,
+    /// of which it is known what they must be; each with its number from 1. The tuple is one
+    /// that [`Self::walk`] walked to its end.
+    #[inline]
+    pub fn values<'t>(
+        &self,
+        header: &HeapTupleHeader,
+        tuple: &'t [u8],
+        mut each: impl FnMut(u16, ValueType, &'t [u8]),
+    ) {
+        let hoff = usize::from(header.t_hoff);
+        let Some(data) = tuple.get(hoff..) else {
+            return;
+        };
+        let nulls = null_bitmap(header, tuple);
+        let (mut first, mut off) = (0, 0);
+        if nulls.is_none()
+            && let Ok(end) = usize::try_from(self.first_typed.1)
+        {
+            (first, off) = (self.first_typed.0, end);
+        }
+        let natts = usize::from(header.natts());
+        let columns = self.attributes.iter().zip(&self.types).enumerate();
+        for (at, (attribute, value_type)) in columns.take(natts).skip(first) {
+            if nulls.is_some_and(|nulls| is_null(nulls, at)) {
+                continue;
+            }
+            let Some((value, end)) = attribute.value(data, off) else {
+                return;
+            };
+            if let (Some(value_type), Some(value)) = (value_type, value) {
+                each(attnum(at), *value_type, value);
+            }
+            off = end;
+        }
+    }
+}
+
 /// `attnum` of an attribute counted from 0.
 fn attnum(at: usize) -> u16 {
     u16::try_from(at.saturating_add(1)).unwrap_or(u16::MAX)
+}
+
+/// The null bitmap, with what padding follows it; `None` without nulls.
+#[inline]
+fn null_bitmap<'t>(header: &HeapTupleHeader, tuple: &'t [u8]) -> Option<&'t [u8]> {
+    let bitmap = usize::from(HEAP_TUPLE_HEADER_SIZE)..usize::from(header.t_hoff);
+    let is_there = header.has(HEAP_HASNULL);
+    is_there.then(|| tuple.get(bitmap).unwrap_or_default())
 }
 
 /// `att_isnull`: a bit that is not set is a null.
@@ -246,6 +319,37 @@ impl Attribute {
     fn aligned(&self, off: usize) -> usize {
         let mask = usize::from(self.align).saturating_sub(1);
         off.saturating_add(mask) & !mask
+    }
+
+    /// A sound value that begins at `off` or behind the padding there, unless it is compressed
+    /// or out of line; and where it ends.
+    #[inline]
+    fn value<'t>(&self, data: &'t [u8], off: usize) -> Option<(Option<&'t [u8]>, usize)> {
+        if self.attlen == -1
+            && let Some(&first) = data.get(off)
+            && first & 1 == 1
+            && first != 1
+        {
+            let end = off.saturating_add(usize::from(first >> 1));
+            return Some((data.get(off.saturating_add(1)..end), end));
+        }
+        let mut is_plain = true;
+        let end = self.end(data, off, 0, &mut |_, _| is_plain = false).ok()?;
+        let start = match self.attlen {
+            -1 => {
+                // Short headers were dealt with; a long one is aligned.
+                let is_padded = data.get(off) == Some(&0);
+                let start = if is_padded { self.aligned(off) } else { off };
+                if data.get(start)? & 1 == 1 {
+                    start.saturating_add(1)
+                } else {
+                    start.saturating_add(4)
+                }
+            }
+            _ => self.aligned(off),
+        };
+        let value = data.get(start..end).filter(|_| is_plain);
+        Some((value, end))
     }
 
     /// Where a value ends that begins at `off`, or behind the padding there.
@@ -482,6 +586,7 @@ impl fmt::Display for AttributeFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::datum::Encoding;
     use proptest::prelude::*;
 
     /// Columns by `attlen` and `attalign`, named a, b, c ...
@@ -622,6 +727,69 @@ mod tests {
     }
 
     #[test]
+    fn values_are_handed_out_by_type() {
+        let columns = [
+            (23, 4, b'i'),
+            (16, 1, b'c'),
+            (25, -1, b'i'),
+            (25, -1, b'i'),
+            (1114, 8, b'd'),
+            (23, 4, b'i'),
+        ];
+        let rows: Vec<PgAttribute> = columns
+            .iter()
+            .zip(1..)
+            .map(|(&(atttypid, attlen, attalign), attnum)| PgAttribute {
+                atttypid,
+                attlen,
+                attnum,
+                attalign,
+                ..PgAttribute::default()
+            })
+            .collect();
+        let desc_of = |rows: &[PgAttribute]| {
+            let types = rows
+                .iter()
+                .map(|row| ValueType::of(row.atttypid, row.attlen, Encoding::Utf8));
+            TupleDesc::new(rows.iter()).unwrap().with_types(types)
+        };
+        let desc = desc_of(&rows);
+        assert!(desc.has_types() && !desc_of(&rows[..1]).has_types());
+        let values = |desc: &TupleDesc, tuple: &[u8]| {
+            let header = HeapTupleHeader::parse(tuple).unwrap();
+            let mut met = Vec::new();
+            desc.values(&header, tuple, |attnum, _, value| {
+                met.push((attnum, value.to_vec()))
+            });
+            met
+        };
+        // An integer, true, 'x' with a header of one byte, 'abc' with one of four, a timestamp.
+        let data = b"\x07\0\0\0\x01\x05x\0\x1C\0\0\0abc\0TIMES..1\x09\0\0\0";
+        let value = |attnum: u16, value: &[u8]| (attnum, value.to_vec());
+        let all = [
+            value(2, &[1]),
+            value(3, b"x"),
+            value(4, b"abc"),
+            value(5, b"TIMES..1"),
+        ];
+        assert_eq!(values(&desc, &tuple(6, None, data)), all);
+        assert_eq!(values(&desc, &tuple(3, None, &data[..7])), all[..2]);
+        // The first and the third are null.
+        let data = b"\x01\0\0\0\x1C\0\0\0abc\0\0\0\0\0TIMES..1";
+        let some = [all[0].clone(), all[2].clone(), all[3].clone()];
+        assert_eq!(values(&desc, &tuple(5, Some(0x1A), data)), some);
+        // Compressed, and out of line; then a text.
+        let mut elsewhere = b"\x07\0\0\0\x01\0\0\0\x32\0\0\0\0\0\0\0abcd".to_vec();
+        elsewhere.extend([1, 18]);
+        elsewhere.extend([0; 16]);
+        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), all[..1]);
+        let mut dropped = rows.clone();
+        dropped[2].attisdropped = true;
+        let without = values(&desc_of(&dropped), &tuple(3, None, b"\x07\0\0\0\x01\x05x"));
+        assert_eq!(without, all[..1]);
+    }
+
+    #[test]
     fn catalogs_that_say_what_cannot_be() {
         let row = |attnum, attlen, attalign| PgAttribute {
             attname: "a".into(),
@@ -660,6 +828,13 @@ mod tests {
             if let Err((_, fault)) = walked {
                 let _ = fault.to_string();
             }
+            let types = columns
+                .iter()
+                .map(|(attlen, _)| ValueType::of(if *attlen == -1 { 25 } else { 16 }, *attlen, Encoding::Utf8));
+            let desc = desc.clone().with_types(types);
+            desc.values(&header, &bytes, |attnum, _, value| {
+                assert!(desc.attribute(attnum).is_some() && value.len() <= bytes.len());
+            });
         }
     }
 }

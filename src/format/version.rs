@@ -188,6 +188,9 @@ pub struct Layout {
     pub wal_segsz: u32,
     /// `RELSEG_SIZE` in blocks.
     pub relseg_size: u32,
+    /// Whether times are whole microseconds (`HAVE_INT64_TIMESTAMP`); up to 9.6 they may be
+    /// seconds in floating point.
+    pub integer_datetimes: bool,
 }
 
 impl Layout {
@@ -200,6 +203,7 @@ impl Layout {
             xlog_blcksz: 8192,
             wal_segsz: 16 << 20,
             relseg_size: 131_072,
+            integer_datetimes: true,
         }
     }
 

@@ -2,8 +2,8 @@
 //! those that fail must be those of which the report has a `server_error`, with the same words.
 //!
 //! Each table has one fault: of several on a page the server first meets those of tuple headers, since it decides which
-//! tuples it sees before it takes any apart. What is inside a value (an array's dimensions, the label of an enum) is no
-//! business of the report, and of no kind here: nor is a size in a TOAST pointer that makes the server take what is not
+//! tuples it sees before it takes any apart. What is inside a value of an enum or of a composite type is no business of the
+//! report, and of no kind here: nor is a size in a TOAST pointer that makes the server take what is not
 //! compressed for compressed, or an empty TOAST table, of which only the index tells which block it is that cannot be read.
 
 use std::collections::BTreeMap;
@@ -131,6 +131,27 @@ const PGLZ: &str = "CREATE TABLE $t (id int, body text)
 const LZ4: &str = "CREATE TABLE $t (id int, body text COMPRESSION lz4)
     INSERT INTO $t SELECT i, repeat(md5(i::text), 200) FROM generate_series(1, 10) i
     SELECT count(*) FROM $t";
+const NUMERIC: &str = "CREATE TABLE $t (id int, n numeric)
+    INSERT INTO $t SELECT i, i * 1.5 FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const INET: &str = "CREATE TABLE $t (id int, a inet)
+    INSERT INTO $t SELECT i, '192.168.0.1/24' FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const VARBIT: &str = "CREATE TABLE $t (id int, b varbit)
+    INSERT INTO $t SELECT i, '101100111000' FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const ARRAY: &str = "CREATE TABLE $t (id int, a int[])
+    INSERT INTO $t SELECT i, ARRAY[i, 2, 3] FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+/// The array lies 16 bytes from its start.
+const JSONB: &str = "CREATE TABLE $t (id int, j jsonb)
+    INSERT INTO $t SELECT i, '{\"a\": [1]}' FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const RANGE: &str = "CREATE TABLE $t (id int, r int4range)
+    INSERT INTO $t SELECT i, int4range(i, 99) FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+/// A timestamp in the year 292278 BC.
+const EARLY_TIME: [u8; 8] = (i64::MIN + 1).to_le_bytes();
 /// Five chunks a value, four a page.
 const TOASTED: &str = "CREATE TABLE $t (id int, body text)
     ALTER TABLE $t ALTER body SET STORAGE EXTERNAL
@@ -364,9 +385,57 @@ fn kinds() -> Vec<Kind> {
         kind("name without an end", "CREATE TABLE $t (id int, n name)
             INSERT INTO $t SELECT i, 'name' FROM generate_series(1, 10) i
             SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY, [b'x'; 64]))),
-        kind("numeric of no scale", "CREATE TABLE $t (id int, n numeric)
-            INSERT INTO $t SELECT i, i * 1.5 FROM generate_series(1, 10) i
-            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 1, [0xFF, 0x3F]))),
+        kind("numeric of no scale", NUMERIC, |t| first(t, |page| page.set(1, BODY + 1, [0xFF, 0x3F]))),
+        // Values that their types cannot have; most go out all the same.
+        kind("text with a zero byte", SHORT, |t| first(t, |page| page.set(1, BODY + 5, [0]))),
+        kind("boolean of 2", "CREATE TABLE $t (id int, b bool)
+            INSERT INTO $t SELECT i, true FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY, [2]))),
+        kind("numeric of no digits", NUMERIC, |t| first(t, |page| page.set(1, BODY + 3, [0xFF, 0xFF]))),
+        kind("numeric of no kind", NUMERIC, |t| first(t, |page| page.set(1, BODY + 1, [0x00, 0xE0]))),
+        kind("timestamp before all others", "CREATE TABLE $t (id int, at timestamp)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, EARLY_TIME))),
+        kind("timestamptz before all others", "CREATE TABLE $t (id int, at timestamptz)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, EARLY_TIME))),
+        kind("timestamp after all others", "CREATE TABLE $t (id int, at timestamp)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, (i64::MAX - 1).to_le_bytes()))),
+        kind("date before all others", "CREATE TABLE $t (id int, day date)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY, (-2_451_546_i32).to_le_bytes()))),
+        kind("time of 25 hours", "CREATE TABLE $t (id int, at time)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, 90_000_000_000_i64.to_le_bytes()))),
+        kind("interval of too many hours", "CREATE TABLE $t (id int, span interval)
+            INSERT INTO $t SELECT i, '1 day' FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, (3_600_000_000_i64 << 31).to_le_bytes()))),
+        kind("inet of no family", INET, |t| first(t, |page| page.set(1, BODY + 1, [0x42]))),
+        kind("inet of 33 bits", INET, |t| first(t, |page| page.set(1, BODY + 2, [33]))),
+        kind("inet of 4 bytes called 16", INET, |t| first(t, |page| page.set(1, BODY + 1, [3]))),
+        kind("bits of a size below 0", VARBIT, |t| first(t, |page| page.set(1, BODY + 1, [0, 0, 0, 0x80]))),
+        kind("bits of a gigabyte", VARBIT, |t| first(t, |page| page.set(1, BODY + 1, [0xFF, 0xFF, 0xFF, 0x3F]))),
+        kind("bits that are not there", VARBIT, |t| first(t, |page| page.set(1, BODY + 1, [40, 0, 0, 0]))),
+        kind("array too large", ARRAY, |t| first(t, |page| page.set(1, BODY + 16, [0x40]))),
+        kind("array of a size below 0", ARRAY, |t| first(t, |page| page.set(1, BODY + 16, [0x80]))),
+        kind("array of no type", ARRAY, |t| first(t, |page| page.set(1, BODY + 9, [0; 4]))),
+        kind("array of another type", ARRAY, |t| first(t, |page| page.set(1, BODY + 9, 26_u32.to_le_bytes()))),
+        kind("array of less than no dimensions", ARRAY, |t| first(t, |page| page.set(1, BODY + 1, [0xFF; 4]))),
+        kind("array of times before all others", "CREATE TABLE $t (id int, at timestamp[])
+            INSERT INTO $t SELECT i, ARRAY[now(), now()]::timestamp[] FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 29, EARLY_TIME))),
+        kind("jsonb of no kind", JSONB, |t| first(t, |page| page.set(1, BODY + 4, [0]))),
+        kind("jsonb of two kinds", JSONB, |t| first(t, |page| page.set(1, BODY + 4, [0x60]))),
+        kind("jsonb with a key of null", JSONB, |t| first(t, |page| page.set(1, BODY + 8, [0xC0]))),
+        kind("jsonb within jsonb of no kind", JSONB, |t| first(t, |page| page.set(1, BODY + 20, [0]))),
+        kind("jsonb with a type of 7", JSONB, |t| first(t, |page| page.set(1, BODY + 12, [0x70]))),
+        kind("jsonb with a text of no encoding", JSONB, |t| first(t, |page| page.set(1, BODY + 13, [0xFF]))),
+        kind("polygon of fewer points", "CREATE TABLE $t (id int, p polygon)
+            INSERT INTO $t SELECT i, '((0,0),(1,1),(2,0))' FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 1, [2]))),
+        kind("range without its upper bound", RANGE, |t| first(t, |page| page.set(1, BODY + 13, [0x12]))),
+        kind("range of no type", RANGE, |t| first(t, |page| page.set(1, BODY + 1, [0; 4]))),
         kind("compressed in a header too short", PGLZ, |t| word(t, BODY, 4 << 2 | 2)),
         kind("pglz stream", PGLZ, |t| first(t, |page| page.set(1, BODY + 8, [0xFF; 16]))),
         kind("pglz stream of a deleted row", PGLZ, |t| first(t, |page| {
