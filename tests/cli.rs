@@ -1,5 +1,7 @@
 //! The command itself: what goes where, and the exit status.
 
+mod support;
+
 use pgautopsy::checks::CHECKS;
 use std::io::Write;
 use std::path::Path;
@@ -179,4 +181,20 @@ fn control_and_page_describe_zeroed_files() {
     let (status, stdout, stderr) = run(&["page", file, "--block", "1"]);
     assert_eq!((status, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("it has 1, counted from 0"), "{stderr}");
+}
+
+/// What is whole is told from one pass over the files.
+#[test]
+fn healthy_tables_are_read_once() {
+    for name in ["9.1-clean", "9.4-crash", "13-clean", "15-clean", "19-clean", "19-crash"] {
+        let folder = support::unpack(name);
+        let pgdata = folder.path().join("pgdata");
+        let output = pgautopsy(&["check", pgdata.to_str().unwrap()])
+            .env("PGAUTOPSY_LOG", "debug")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{name}: {stderr}");
+        assert!(!stderr.contains("are read again"), "{name}: {stderr}");
+    }
 }

@@ -20,6 +20,7 @@ pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
 pub mod checksum;
+pub mod compressed;
 pub mod control;
 pub mod crc;
 pub mod cursor;
