@@ -34,7 +34,7 @@ use pgautopsy::format::toast::{Chunk, ToastValue, max_chunk_size};
 use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
-use pgautopsy::format::version::{Layout, VERSIONS, Version};
+use pgautopsy::format::version::{Layout, Major, VERSIONS, Version};
 use pgautopsy::format::wal::effects::effects;
 use pgautopsy::format::wal::record::{Decoder, RecordHeader, crc_of};
 use pgautopsy::format::wal::{WalGeometry, WalPageHeader, rmgr};
@@ -441,7 +441,14 @@ fn assembles(stored: &[u8], mut layout: Layout) {
         .zip(pieces)
         .map(|(chunk_seq, piece)| {
             let (chunk_id, size) = (16_500, piece.len() as u32);
-            (Chunk { chunk_id, chunk_seq, size }, piece)
+            (
+                Chunk {
+                    chunk_id,
+                    chunk_seq,
+                    size,
+                },
+                piece,
+            )
         })
         .collect();
     chunks.sort_by_key(|(_, piece)| piece[piece.len() / 2] & 3);
@@ -449,7 +456,11 @@ fn assembles(stored: &[u8], mut layout: Layout) {
     let (mut one, mut other) = (Assembly::thorough(), Assembly::thorough());
     let mut whole = Vec::new();
     for (chunk, piece) in chunks {
-        let into = if piece[0] & 1 == 0 { &mut one } else { &mut other };
+        let into = if piece[0] & 1 == 0 {
+            &mut one
+        } else {
+            &mut other
+        };
         whole.extend(into.add(key, chunk, piece, &layout));
     }
     one.absorb(other, &layout, |_, value| whole.push(value));

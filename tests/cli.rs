@@ -186,7 +186,14 @@ fn control_and_page_describe_zeroed_files() {
 /// What is whole is told from one pass over the files.
 #[test]
 fn healthy_tables_are_read_once() {
-    for name in ["9.1-clean", "9.4-crash", "13-clean", "15-clean", "19-clean", "19-crash"] {
+    for name in [
+        "9.1-clean",
+        "9.4-crash",
+        "13-clean",
+        "15-clean",
+        "19-clean",
+        "19-crash",
+    ] {
         let folder = support::unpack(name);
         let pgdata = folder.path().join("pgdata");
         let output = pgautopsy(&["check", pgdata.to_str().unwrap()])

@@ -40,11 +40,20 @@ pub struct Stream {
 enum Step {
     Token,
     /// More of the number of literals.
-    MoreLiterals { literals: usize, len: u8 },
+    MoreLiterals {
+        literals: usize,
+        len: u8,
+    },
     /// Literals, of which so many are left. Behind the last the block may end.
-    Literals { left: usize, len: u8 },
+    Literals {
+        left: usize,
+        len: u8,
+    },
     /// The upper byte of an offset.
-    Offset { low: u8, len: u8 },
+    Offset {
+        low: u8,
+        len: u8,
+    },
     /// More of a match's length.
     MoreLength,
 }

@@ -24,8 +24,8 @@ const fn malformed(at: usize, why: &'static str) -> Malformed {
 pub const BEFORE_START: &str = "refers to bytes before its start";
 
 /// What a stream puts out next.
-enum Item {
-    Literal(u8),
+enum Item<'s> {
+    Literals(&'s [u8]),
     /// `len` bytes from `off` bytes back; both are above 0, and within the output.
     Match {
         off: usize,
@@ -116,7 +116,7 @@ impl Stream {
     fn follow(
         &mut self,
         source: &[u8],
-        mut each: impl FnMut(usize, Item),
+        mut each: impl FnMut(usize, Item<'_>),
     ) -> Result<(), Malformed> {
         let mut rest = source;
         while self.begun_len > 0 {
@@ -155,44 +155,50 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads an item. Gives the bytes that it has; none when it goes on in those to come.
+    /// Reads an item, or some literals. Gives the bytes that it has; none when it goes on in
+    /// those to come.
     #[inline]
-    fn item(&mut self, source: &[u8], each: &mut impl FnMut(usize, Item)) -> usize {
-        let Some(&first) = source.first() else {
-            return 0;
-        };
-        let taken = if self.control & 1 == 0 {
-            each(self.dp, Item::Literal(first));
-            self.dp = self.dp.saturating_add(1);
-            1
+    fn item(&mut self, source: &[u8], each: &mut impl FnMut(usize, Item<'_>)) -> usize {
+        let room = self.rawsize.saturating_sub(self.dp);
+        let (taken, items, len) = if self.control & 1 == 0 {
+            // All up to the next match.
+            let items = self.control.trailing_zeros().min(u32::from(self.items));
+            let run = usize::try_from(items).unwrap_or(0).min(room);
+            let literals = source.get(..run).unwrap_or(source);
+            each(self.dp, Item::Literals(literals));
+            (literals.len(), literals.len(), literals.len())
         } else {
-            let Some(&second) = source.get(1) else {
+            let &[first, second, ref more @ ..] = source else {
                 return 0;
             };
             let mut len = usize::from(first & 0x0F).saturating_add(3);
             let off = usize::from(first & 0xF0) << 4 | usize::from(second);
             let mut taken = 2;
             if len == 18 {
-                let Some(&more) = source.get(2) else {
+                let Some(&more) = more.first() else {
                     return 0;
                 };
                 len = len.saturating_add(usize::from(more));
                 taken = 3;
             }
-            let room = self.rawsize.saturating_sub(self.dp);
             self.cut = len.saturating_sub(room);
             len = len.min(room);
             if off == 0 || off > self.dp {
-                self.before_start.get_or_insert(self.sp.saturating_add(taken));
+                let at = self.sp.saturating_add(taken);
+                self.before_start.get_or_insert(at);
             } else if self.before_start.is_none() {
                 each(self.dp, Item::Match { off, len });
             }
-            self.dp = self.dp.saturating_add(len);
-            taken
+            (taken, 1, len)
         };
         self.sp = self.sp.saturating_add(taken);
-        self.control >>= 1;
-        self.items = self.items.saturating_sub(1);
+        self.dp = self.dp.saturating_add(len);
+        let items = u32::try_from(items).unwrap_or(8);
+        self.control = self.control.checked_shr(items).unwrap_or(0);
+        self.items = u32::from(self.items)
+            .saturating_sub(items)
+            .try_into()
+            .unwrap_or(0);
         taken
     }
 }
@@ -204,9 +210,9 @@ impl Stream {
 pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
     let mut stream = Stream::new(dest.len());
     stream.follow(source, |mut dp, item| match item {
-        Item::Literal(byte) => {
-            if let Some(slot) = dest.get_mut(dp) {
-                *slot = byte;
+        Item::Literals(bytes) => {
+            if let Some(room) = dest.get_mut(dp..dp.saturating_add(bytes.len())) {
+                room.copy_from_slice(bytes);
             }
         }
         // Source and destination overlap when the match is longer than its distance; whole

@@ -248,7 +248,14 @@ mod tests {
         let chunk = |(chunk_seq, data): (u32, &[u8])| {
             let size = u32::try_from(data.len()).unwrap();
             let chunk_id = VALUE.1;
-            (Chunk { chunk_id, chunk_seq, size }, data.to_vec())
+            (
+                Chunk {
+                    chunk_id,
+                    chunk_seq,
+                    size,
+                },
+                data.to_vec(),
+            )
         };
         (0..).zip(stored.chunks(max)).map(chunk).collect()
     }

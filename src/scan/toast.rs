@@ -381,7 +381,10 @@ pub(super) fn look_again(
     }
     let chunks = u128::from(tally.toast.chunks) * u128::from(buckets) / BUCKETS as u128;
     let parts = u64::try_from(chunks).unwrap_or(u64::MAX) / CHUNKS_AT_ONCE + 1;
-    tracing::debug!("{} TOAST tables are read again, {parts} times", uneven.len());
+    tracing::debug!(
+        "{} TOAST tables are read again, {parts} times",
+        uneven.len()
+    );
     for part in 0..parts.min(MOST_PARTS) {
         let wanted = |hash: u64| {
             let bucket = bucket(hash);
@@ -491,36 +494,43 @@ fn read_part(
 ) {
     let layout = &context.layout;
     let tables: Vec<usize> = uneven.values().flat_map(|u| u.tables.clone()).collect();
-    let asked = each_tuple(evidence, context, forks, &tables, tally, &|seen, asked: &mut Vec<Asked>| {
-        let (Some(link), Some(desc), TupleState::Row) =
-            (seen.page.toast, seen.page.tuple_desc, seen.state)
-        else {
-            return;
-        };
-        if seen.page.is_replayed()
-            || seen.page.is_ahead()
-            || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
-        {
-            return;
-        }
-        let _ = desc.walk(&seen.tuple.header, seen.bytes, |attnum, stored| {
-            if let Stored::External(pointer) = stored
-                && let Some(value) = value_of(link, pointer, layout)
-                && wanted(link.hash(value.value))
+    let asked = each_tuple(
+        evidence,
+        context,
+        forks,
+        &tables,
+        tally,
+        &|seen, asked: &mut Vec<Asked>| {
+            let (Some(link), Some(desc), TupleState::Row) =
+                (seen.page.toast, seen.page.tuple_desc, seen.state)
+            else {
+                return;
+            };
+            if seen.page.is_replayed()
+                || seen.page.is_ahead()
+                || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
             {
-                asked.push(Asked {
-                    link,
-                    value,
-                    claim: Claim::of(pointer, layout),
-                    fork: seen.fork,
-                    blkno: seen.page.blkno,
-                    offnum: seen.tuple.offnum,
-                    lp_off: seen.tuple.lp.lp_off(),
-                    attnum,
-                });
+                return;
             }
-        });
-    });
+            let _ = desc.walk(&seen.tuple.header, seen.bytes, |attnum, stored| {
+                if let Stored::External(pointer) = stored
+                    && let Some(value) = value_of(link, pointer, layout)
+                    && wanted(link.hash(value.value))
+                {
+                    asked.push(Asked {
+                        link,
+                        value,
+                        claim: Claim::of(pointer, layout),
+                        fork: seen.fork,
+                        blkno: seen.page.blkno,
+                        offnum: seen.tuple.offnum,
+                        lp_off: seen.tuple.lp.lp_off(),
+                        attnum,
+                    });
+                }
+            });
+        },
+    );
     let asked: Vec<Asked> = asked.into_iter().flatten().collect();
     let mut values: FxHashMap<(ToastLink, Oid), Wanted> = FxHashMap::default();
     for asked in &asked {
@@ -530,38 +540,49 @@ fn read_part(
         wanted.is_compressed |= asked.claim.is_some();
     }
     let toast: Vec<usize> = uneven.values().map(|u| u.toast).collect();
-    let gathered = each_tuple(evidence, context, forks, &toast, tally, &|seen, mine: &mut Gathered| {
-        // The server takes what it sees without asking who deleted it, or whether who inserted
-        // it ended (heapam_visibility.c: HeapTupleSatisfiesToast).
-        let header = &seen.tuple.header;
-        let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
-        if let Some(link) = seen.page.toast
-            && !aborted
-            && let Some((chunk, is_odd)) = chunk_of(&seen, layout)
-            && let Some(wanted) = values.get(&(link, chunk.chunk_id))
-        {
-            let is_row = seen.state == TupleState::Row;
-            let held = mine.held.entry((link, chunk.chunk_id)).or_default();
-            if *held <= wanted.most {
-                *held += 1;
-                mine.found.push(Found {
-                    link,
-                    chunk,
-                    place: (seen.page.blkno, seen.tuple.offnum),
-                    is_row,
-                    is_odd,
-                });
+    let gathered = each_tuple(
+        evidence,
+        context,
+        forks,
+        &toast,
+        tally,
+        &|seen, mine: &mut Gathered| {
+            // The server takes what it sees without asking who deleted it, or whether who inserted
+            // it ended (heapam_visibility.c: HeapTupleSatisfiesToast).
+            let header = &seen.tuple.header;
+            let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
+            if let Some(link) = seen.page.toast
+                && !aborted
+                && let Some((chunk, is_odd)) = chunk_of(&seen, layout)
+                && let Some(wanted) = values.get(&(link, chunk.chunk_id))
+            {
+                let is_row = seen.state == TupleState::Row;
+                let held = mine.held.entry((link, chunk.chunk_id)).or_default();
+                if *held <= wanted.most {
+                    *held += 1;
+                    mine.found.push(Found {
+                        link,
+                        chunk,
+                        place: (seen.page.blkno, seen.tuple.offnum),
+                        is_row,
+                        is_odd,
+                    });
+                }
+                if wanted.is_compressed && is_row && !is_odd {
+                    mine.assemble(&seen, chunk, layout);
+                }
             }
-            if wanted.is_compressed && is_row && !is_odd {
-                mine.assemble(&seen, chunk, layout);
-            }
-        }
-    });
+        },
+    );
     let mut all = Gathered::default();
     for more in gathered {
         all.merge(more, layout);
     }
-    let Gathered { mut assembly, mut assembled, .. } = all;
+    let Gathered {
+        mut assembly,
+        mut assembled,
+        ..
+    } = all;
     assembly.end(|key, value| {
         assembled.insert(key, value);
     });
@@ -576,7 +597,11 @@ fn read_part(
             continue;
         };
         let most = values.get(&key).map_or(0, |wanted| wanted.most) as usize;
-        let scanned = Scanned { context, forks, toast };
+        let scanned = Scanned {
+            context,
+            forks,
+            toast,
+        };
         let is_complete = if chunks.len() > most {
             scanned.judge_many(asked, most, tally);
             false
@@ -760,12 +785,17 @@ impl Scanned<'_> {
             return false;
         };
         let layout = &self.context.layout;
-        let data = assembled.header.map(|header| Claim::of_data(header, layout));
+        let data = assembled
+            .header
+            .map(|header| Claim::of_data(header, layout));
         let what = match (data, assembled.fault) {
             (None, _) => format!("{} bytes are no compressed value", assembled.size),
             (_, Some(fault)) => fault.to_string(),
             (Some(data), None) if data.size != claim.size => {
-                format!("its pointer tells a size of {}, its data of {}", claim.size, data.size)
+                format!(
+                    "its pointer tells a size of {}, its data of {}",
+                    claim.size, data.size
+                )
             }
             // tuple-data-invalid tells of methods that there are not.
             (Some(data), None) if data.method != claim.method && claim.method < 2 => format!(
@@ -776,7 +806,10 @@ impl Scanned<'_> {
         };
         // Chunks that are too much it meets first.
         let met = met(asked.value, chunks) == Met::Nothing;
-        let error = assembled.fault.filter(|_| met).and_then(|fault| fault.server_error(layout));
+        let error = assembled
+            .fault
+            .filter(|_| met)
+            .and_then(|fault| fault.server_error(layout));
         let message = format!("toast value {}: {what}", asked.value.value);
         let check = &compressed_data_invalid::CHECK;
         tally.push(asked.finding(check, self.context, self.forks, &message, error));
