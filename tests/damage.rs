@@ -1462,15 +1462,26 @@ static TUPLES: &[Row] = &[
         let (offnum, _, value) = d.external(|pointer, layout| {
             pointer.is_compressed(layout) && pointer.va_extinfo.method(layout) == 1
         });
-        let (block, chunk) = d.chunk(value.value, value.count() - 1);
+        let (block, chunk) = d.chunk(value.value, 0);
+        // More literals than there is room for.
         d.tuple(&d.toast(), block, chunk, |t| {
-            let last = t.len() - 1;
-            t[last - 20..last].fill(0);
+            let at = chunk_stream(t);
+            t[at..at + 40].fill(0xFF);
         });
         d.server_error = Some("compressed lz4 data is corrupt");
         vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
     })
-    .since(Major::V14),
+    .since(Major::V15)
+    .until(Major::V15),
+    hit("compressed-data-invalid", "the second chunk", |d| {
+        let (offnum, _, value) = d.external(|pointer, layout| {
+            is_pglz_pointer(pointer, layout) && pointer.extsize(layout) > max_chunk_size(layout)
+        });
+        let (block, chunk) = d.chunk(value.value, 1);
+        d.tuple(&d.toast(), block, chunk, |t| t[100..140].fill(0));
+        d.server_error = Some("compressed ");
+        vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+    }),
     near_miss(
         "compressed-data-invalid",
         "another first byte, in a chunk",
@@ -1552,6 +1563,7 @@ static TUPLES: &[Row] = &[
     }),
     near_miss("toast-chunk-invalid", "other data", |d| {
         let toast = d.toast();
+        d.allowed.push("compressed-data-invalid");
         d.tuple(&toast, 0, 1, |t| t[40] ^= 1);
         vec![]
     }),
@@ -1620,6 +1632,7 @@ static TUPLES: &[Row] = &[
     ),
     near_miss("toast-value-incomplete", "other data in a chunk", |d| {
         let (_, _, value) = d.toast_value();
+        d.allowed.push("compressed-data-invalid");
         let (block, chunk) = d.chunk(value.value, 0);
         d.tuple(&d.toast(), block, chunk, |t| t[40] ^= 1);
         vec![]

@@ -48,8 +48,12 @@ impl CompressionFault {
             {
                 return None;
             }
-            // It takes a shorter value from lz4.
-            Self::Data(Malformed { why, .. }, _) if why == lz4::TOO_SHORT => return None,
+            // It takes a shorter value from lz4, and one that refers to what is not there yet.
+            Self::Data(Malformed { why, .. }, _)
+                if why == lz4::TOO_SHORT || why == lz4::NO_OFFSET =>
+            {
+                return None;
+            }
             Self::Data(..) if !layout.since(Major::V9_5) => "compressed data is corrupt",
             Self::Data(..) if !layout.since(Major::V14) => "compressed data is corrupted",
             Self::Data(Malformed { what, .. }, _) if what == lz4::WHAT => {
@@ -132,7 +136,7 @@ impl Inflation {
     pub const fn is_broken(&self) -> bool {
         let broken = match &self.stream {
             Stream::Pglz(stream) | Stream::OldPglz(stream) => stream.is_broken(),
-            Stream::Lz4(_) => false,
+            Stream::Lz4(stream) => stream.is_broken(),
         };
         broken || self.fault.is_some()
     }

@@ -24,6 +24,9 @@ const fn malformed(at: usize, why: &'static str) -> Malformed {
     }
 }
 
+/// Why a block is wrong whose sizes come out right, and that no server refuses.
+pub const NO_OFFSET: &str = "refers to bytes that are not there yet";
+
 /// A block that is followed as its bytes come.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -33,6 +36,8 @@ pub struct Stream {
     /// Bytes put out.
     dp: usize,
     step: Step,
+    /// Where an offset is 0 first.
+    no_offset: Option<usize>,
 }
 
 /// What the next byte of a block is. The length of the match is that of its token.
@@ -67,6 +72,7 @@ impl Stream {
             sp: 0,
             dp: 0,
             step: Step::Token,
+            no_offset: None,
         }
     }
 
@@ -103,9 +109,12 @@ impl Stream {
                 }
                 Step::Offset { low, len } => {
                     let off = usize::from(u16::from_le_bytes([low, first]));
-                    if off == 0 || off > self.dp {
-                        let at = self.sp.saturating_add(1);
+                    let at = self.sp.saturating_add(1);
+                    if off > self.dp {
                         return Err(malformed(at, "refers to bytes before its start"));
+                    }
+                    if off == 0 {
+                        self.no_offset.get_or_insert(at);
                     }
                     self.dp = self.dp.saturating_add(usize::from(len)).saturating_add(4);
                     match len {
@@ -142,14 +151,24 @@ impl Stream {
         })
     }
 
+    /// Whether nothing that comes can make it sound.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.no_offset.is_some()
+    }
+
     /// Whether it is whole.
     ///
     /// # Errors
-    /// When it is not, or inflates to less than it should.
-    pub const fn finish(&self) -> Result<(), Malformed> {
-        match self.step {
-            Step::Literals { left: 0, .. } if self.dp == self.rawsize => Ok(()),
-            Step::Literals { left: 0, .. } => Err(malformed(self.sp, TOO_SHORT)),
+    /// When it is not, inflates to less than it should, or has an offset of 0. That comes last:
+    /// `lz4.c: LZ4_decompress_safe` does not test for it.
+    pub fn finish(&self) -> Result<(), Malformed> {
+        match (self.step, self.no_offset) {
+            (Step::Literals { left: 0, .. }, _) if self.dp != self.rawsize => {
+                Err(malformed(self.sp, TOO_SHORT))
+            }
+            (Step::Literals { left: 0, .. }, None) => Ok(()),
+            (Step::Literals { left: 0, .. }, Some(at)) => Err(malformed(at, NO_OFFSET)),
             _ => Err(malformed(self.sp, "ends too early")),
         }
     }
@@ -178,6 +197,9 @@ mod tests {
         assert_eq!(why(&block[..4], 10), "ends too early");
         assert_eq!(why(&[], 0), "ends too early");
         assert_eq!(why(&[0xF0], 20), "ends too early");
+        let nowhere = [0x23, b'a', b'b', 0, 0, 0x10, b'c'];
+        assert_eq!(why(&nowhere, 10), NO_OFFSET);
+        assert_eq!(why(&nowhere, 11), TOO_SHORT);
         let far = [0x23, b'a', b'b', 3, 0, 0x10, b'c'];
         assert_eq!(why(&far, 10), "refers to bytes before its start");
     }
