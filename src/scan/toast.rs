@@ -31,7 +31,7 @@ use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid};
 use crate::format::version::Layout;
 use crate::pgdata::Evidence;
 use rustc_hash::FxHashMap;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Sums over values.
 const BUCKETS: usize = 1 << 18;
@@ -557,7 +557,8 @@ fn read_part(
                 && let Some(wanted) = values.get(&(link, chunk.chunk_id))
             {
                 let is_row = seen.state == TupleState::Row;
-                let held = mine.held.entry((link, chunk.chunk_id)).or_default();
+                let key = (link, chunk.chunk_id, is_row);
+                let held = mine.held.entry(key).or_default();
                 if *held <= wanted.most {
                     *held += 1;
                     mine.found.push(Found {
@@ -587,6 +588,7 @@ fn read_part(
         assembled.insert(key, value);
     });
     all.found.sort_unstable();
+    let mut unknown = BTreeSet::new();
     for asked in asked {
         let key = (asked.link, asked.value.value);
         let found = &all.found;
@@ -596,25 +598,24 @@ fn read_part(
         let Some(toast) = uneven.get(&asked.link).map(|uneven| uneven.toast) else {
             continue;
         };
-        let most = values.get(&key).map_or(0, |wanted| wanted.most) as usize;
         let scanned = Scanned {
             context,
             forks,
             toast,
-        };
-        let is_complete = if chunks.len() > most {
-            scanned.judge_many(asked, most, tally);
-            false
-        } else {
-            scanned.judge(asked, chunks, tally)
+            most: values.get(&key).map_or(0, |wanted| wanted.most) as usize,
         };
         let value = assembled.get(&(toast, asked.value.value));
+        let is_complete = scanned.judge(asked, chunks, tally);
         if is_complete && !scanned.judge_compressed(asked, chunks, value, tally) {
-            for file in forks[toast].segments.values() {
-                let reason = "whether all compressed values decompress: too much out of order";
-                evidence.record_not_examined(file.0, None, reason.to_owned());
-            }
+            unknown.insert(toast);
         }
+    }
+    let files = unknown
+        .iter()
+        .flat_map(|toast| forks[*toast].segments.values());
+    for (file, _) in files {
+        let reason = "whether all compressed values decompress: too much out of order";
+        evidence.record_not_examined(*file, None, reason.to_owned());
     }
 }
 
@@ -629,8 +630,8 @@ struct Wanted {
 /// What a thread has gathered of the values that are asked for.
 struct Gathered {
     found: Vec<Found>,
-    /// How many chunks of each.
-    held: FxHashMap<(ToastLink, Oid), u32>,
+    /// How many chunks of each, and whether they are rows.
+    held: FxHashMap<(ToastLink, Oid, bool), u32>,
     assembly: Assembly,
     assembled: HashMap<Key, Assembled>,
 }
@@ -710,6 +711,8 @@ struct Scanned<'a> {
     context: &'a ScanContext<'a>,
     forks: &'a [ForkFiles],
     toast: usize,
+    /// Chunks of a value that are looked at.
+    most: usize,
 }
 
 impl Scanned<'_> {
@@ -720,10 +723,14 @@ impl Scanned<'_> {
             .filter(|found| found.is_row && !found.is_odd)
             .map(|found| found.chunk)
             .collect();
+        if chunks.iter().filter(|found| found.is_row).count() > self.most {
+            self.judge_many(asked, tally);
+            return false;
+        }
         let Some(fault) = asked.value.fault(&rows) else {
             return true;
         };
-        let met = met(asked.value, chunks);
+        let met = self.met(asked.value, chunks);
         let mut message = fault.message(asked.value.value);
         if met == Met::Nothing && !self.context.clog_is_whole {
             // Who looks at the commit log alone takes the chunks for aborted. The server does not.
@@ -745,9 +752,17 @@ impl Scanned<'_> {
         false
     }
 
+    /// What the server meets when it reads a value.
+    fn met(&self, value: ToastValue, chunks: &[Found]) -> Met {
+        if chunks.iter().filter(|found| !found.is_row).count() > self.most {
+            return Met::Unknown;
+        }
+        met(value, chunks)
+    }
+
     /// Says that there are far more chunks than there should be; the server may meet any first.
-    fn judge_many(&self, asked: Asked, most: usize, tally: &mut Tally) {
-        let (value, count) = (asked.value.value, asked.value.count());
+    fn judge_many(&self, asked: Asked, tally: &mut Tally) {
+        let (value, count, most) = (asked.value.value, asked.value.count(), self.most);
         let message = format!("toast value {value} has more than {most} chunks, not {count}");
         self.push_incomplete(&asked, &message, None, tally);
     }
@@ -805,7 +820,7 @@ impl Scanned<'_> {
             _ => return true,
         };
         // Chunks that are too much it meets first.
-        let met = met(asked.value, chunks) == Met::Nothing;
+        let met = self.met(asked.value, chunks) == Met::Nothing;
         let error = assembled
             .fault
             .filter(|_| met)
