@@ -2,7 +2,8 @@
 #![allow(missing_docs)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pgautopsy::format::checksum::{explain, page_checksum};
+use pgautopsy::format::cause::explain;
+use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::page::is_zeroed;
 use pgautopsy::format::{Layout, Major, Version};

@@ -1,5 +1,7 @@
 //! The command itself: what goes where, and the exit status.
 
+mod support;
+
 use pgautopsy::checks::CHECKS;
 use std::io::Write;
 use std::path::Path;
@@ -179,4 +181,37 @@ fn control_and_page_describe_zeroed_files() {
     let (status, stdout, stderr) = run(&["page", file, "--block", "1"]);
     assert_eq!((status, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("it has 1, counted from 0"), "{stderr}");
+}
+
+/// What is whole is told from one pass over the files.
+#[test]
+fn healthy_tables_are_read_once() {
+    let reads_again = |pgdata: &Path| {
+        let output = pgautopsy(&["check", pgdata.to_str().unwrap()])
+            .env("PGAUTOPSY_LOG", "debug")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        stderr.contains("are read again")
+    };
+    for name in ["9.1-clean", "9.4-crash", "15-clean", "19-crash"] {
+        let folder = support::unpack(name);
+        assert!(!reads_again(&folder.path().join("pgdata")), "{name}");
+    }
+    let name = "13-clean";
+    let folder = support::unpack(name);
+    let pgdata = folder.path().join("pgdata");
+    assert!(!reads_again(&pgdata));
+    let relations = support::csv(name, "relations.csv");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let toast = relations
+        .iter()
+        .filter(|row| row["relname"].starts_with("pg_toast_") && row["database"] == "app")
+        .filter(|row| !row["relname"].ends_with("_index"))
+        .map(|row| pgdata.join(&row["path"]))
+        .max_by_key(|path| size(path))
+        .unwrap();
+    let file = std::fs::File::options().write(true).open(toast).unwrap();
+    file.set_len(8192).unwrap();
+    assert!(reads_again(&pgdata));
 }

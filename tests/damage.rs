@@ -47,7 +47,7 @@ use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::names::WalSegmentName;
 use pgautopsy::format::slru::Slru;
 use pgautopsy::format::toast::{ToastValue, max_chunk_size};
-use pgautopsy::format::tuple::{Stored, TupleDesc, VARLENA_SIZE_LIMIT};
+use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT};
 use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::WalGeometry;
@@ -586,6 +586,18 @@ static FILES: &[Row] = &[
         |d| {
             d.edit("global/pg_filenode.map", |b| b[..4].fill(b'x'));
             vec![d.file("relation-map-invalid", "global/pg_filenode.map")]
+        },
+    ),
+    near_miss(
+        "relation-map-invalid",
+        "folder that CREATE DATABASE never finished",
+        |d| {
+            fs::create_dir(d.path("base/99999")).unwrap();
+            d.write("base/99999/pg_filenode.map", b"");
+            d.write("base/99999/PG_VERSION", b"");
+            let note = d.file("relation-map-invalid", "base/99999/pg_filenode.map");
+            d.allowed.push(note.code);
+            vec![]
         },
     ),
     near_miss("relation-map-invalid", "bytes behind the map", |d| {
@@ -1491,6 +1503,7 @@ static TUPLES: &[Row] = &[
     }),
     hit("tuple-data-invalid", "a pointer to a gigabyte", |d| {
         let (offnum, at) = d.stored(|s| matches!(s, Stored::External(_)));
+        d.allowed.push("compressed-data-invalid");
         d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 2, 1 << 30));
         d.message = Some("rawsize 1073741824 exceeds limit 1073741823");
         vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
@@ -1508,6 +1521,7 @@ static TUPLES: &[Row] = &[
             let (offnum, at) = d.stored(|s| {
             matches!(s, Stored::External(p) if p.va_extinfo.method(&Layout::usual(Version::of(Major::V19).unwrap())) == 0)
         });
+            d.allowed.push("compressed-data-invalid");
             d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 2, (1 << 30) - 1));
             vec![]
         },
@@ -1579,6 +1593,152 @@ static TUPLES: &[Row] = &[
         });
         vec![]
     }),
+    hit(
+        "compressed-data-invalid",
+        "a reference to before the start, in a chunk",
+        |d| {
+            let (offnum, _, value) = d.external(is_pglz_pointer);
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| {
+                let at = chunk_stream(t);
+                t[at] |= 1;
+                t[at + 1] = 0x10;
+            });
+            d.message = Some(": pglz stream at byte ");
+            d.server_error = Some("compressed ");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a raw size of one byte more, in a chunk",
+        |d| {
+            let (offnum, _, value) = d.external(is_pglz_pointer);
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| {
+                let at = chunk_stream(t) - 4;
+                set_u32(t, at, get_u32(t, at) + 1);
+            });
+            d.message = Some("inflates to less than it should");
+            d.server_error = Some("compressed ");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a method that there is not, in a chunk",
+        |d| {
+            let (offnum, _, value) = d.external(is_pglz_pointer);
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| {
+                let at = chunk_stream(t) - 1;
+                t[at] |= 0x80;
+            });
+            d.server_error = Some("invalid compression method id 2");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    )
+    .since(Major::V14),
+    hit(
+        "compressed-data-invalid",
+        "a pointer that calls plain bytes compressed",
+        |d| {
+            let (offnum, at, _) = d.external(|pointer, layout| !pointer.is_compressed(layout));
+            d.tuple("toasty", 0, offnum, |t| {
+                set_u32(t, at + 2, get_u32(t, at + 2) + 1)
+            });
+            d.server_error = Some(" ");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a pointer to one byte more than there is",
+        |d| {
+            let (offnum, at, _) = d.external(is_pglz_pointer);
+            d.tuple("toasty", 0, offnum, |t| {
+                set_u32(t, at + 2, get_u32(t, at + 2) + 1)
+            });
+            d.message = Some("its pointer tells a size of ");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    ),
+    hit(
+        "compressed-data-invalid",
+        "a pointer with another method",
+        |d| {
+            let (offnum, at, _) = d.external(is_pglz_pointer);
+            d.tuple("toasty", 0, offnum, |t| t[at + 9] |= 0x40);
+            d.message = Some("its pointer tells compression method 1, its data 0");
+            vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+        },
+    )
+    .since(Major::V14),
+    hit("compressed-data-invalid", "a chunk of lz4", |d| {
+        let (offnum, _, value) = d.external(|pointer, layout| {
+            pointer.is_compressed(layout) && pointer.va_extinfo.method(layout) == 1
+        });
+        let (block, chunk) = d.chunk(value.value, 0);
+        // More literals than there is room for.
+        d.tuple(&d.toast(), block, chunk, |t| {
+            let at = chunk_stream(t);
+            t[at..at + 40].fill(0xFF);
+        });
+        d.server_error = Some("compressed lz4 data is corrupt");
+        vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+    })
+    .since(Major::V15)
+    .until(Major::V15),
+    hit("compressed-data-invalid", "the second chunk", |d| {
+        let (offnum, _, value) = d.external(|pointer, layout| {
+            is_pglz_pointer(pointer, layout) && pointer.extsize(layout) > max_chunk_size(layout)
+        });
+        let (block, chunk) = d.chunk(value.value, 1);
+        d.tuple(&d.toast(), block, chunk, |t| t[100..140].fill(0));
+        d.server_error = Some("compressed ");
+        vec![d.tuple_found("compressed-data-invalid", "toasty", 0, offnum)]
+    }),
+    near_miss(
+        "compressed-data-invalid",
+        "another first byte, in a chunk",
+        |d| {
+            let (_, _, value) = d.external(is_pglz_pointer);
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| {
+                let at = chunk_stream(t);
+                assert_eq!(t[at] & 1, 0, "a literal");
+                t[at + 1] ^= 1;
+            });
+            vec![]
+        },
+    ),
+    near_miss(
+        "compressed-data-invalid",
+        "a reference to before the start, in a chunk of no row",
+        |d| {
+            let (offnum, _, value) = d.external(is_pglz_pointer);
+            let (block, chunk) = d.chunk(value.value, 0);
+            d.tuple(&d.toast(), block, chunk, |t| {
+                let at = chunk_stream(t);
+                t[at] |= 1;
+                t[at + 1] = 0x10;
+            });
+            let last = d.next_xid() - 1;
+            d.allowed.push("hint-bit-contradicts-clog");
+            d.tuple("toasty", 0, offnum, |t| inserted_by(t, last, XMIN_INVALID));
+            vec![]
+        },
+    ),
+    near_miss(
+        "compressed-data-invalid",
+        "a reference to before the start, in a TOAST table that replay changes",
+        |d| {
+            let toast = d.toast();
+            d.tuple(&toast, 0, 1, |t| t[40..44].fill(0xFF));
+            vec![]
+        },
+    )
+    .crash(),
     hit(
         "tuple-data-invalid",
         "zeros on a page that replay does not touch",
@@ -1761,6 +1921,7 @@ static TUPLES: &[Row] = &[
     }),
     near_miss("toast-chunk-invalid", "other data", |d| {
         let toast = d.toast();
+        d.allowed.push("compressed-data-invalid");
         d.tuple(&toast, 0, 1, |t| t[40] ^= 1);
         vec![]
     }),
@@ -1829,6 +1990,7 @@ static TUPLES: &[Row] = &[
     ),
     near_miss("toast-value-incomplete", "other data in a chunk", |d| {
         let (_, _, value) = d.toast_value();
+        d.allowed.push("compressed-data-invalid");
         let (block, chunk) = d.chunk(value.value, 0);
         d.tuple(&d.toast(), block, chunk, |t| t[40] ^= 1);
         vec![]
@@ -3664,8 +3826,17 @@ impl<'b> Dir<'b> {
     /// The first tuple of `toasty` with a value stored out of line: its line pointer, where in
     /// it the pointer is, and the value.
     fn toast_value(&self) -> (u16, usize, ToastValue) {
+        self.external(|_, _| true)
+    }
+
+    /// The same of one with such a pointer.
+    fn external(
+        &self,
+        wanted: impl Fn(&ToastPointer, &Layout) -> bool,
+    ) -> (u16, usize, ToastValue) {
         let layout = &self.base.layout;
-        let (offnum, at) = self.stored(|s| matches!(s, Stored::External(_)));
+        let (offnum, at) =
+            self.stored(|s| matches!(s, Stored::External(pointer) if wanted(pointer, layout)));
         let (off, _, _) = self.item("toasty", 0, offnum);
         let bytes = self.read(&self.relation("toasty"));
         let pointer = &bytes[off as usize + at..];
@@ -4145,6 +4316,17 @@ fn set_first_value(tuple: &mut [u8], word: u32) {
 
 fn is_pglz(stored: &Stored<'_>) -> bool {
     matches!(stored, Stored::Compressed(value) if value[7] >> 6 == 0)
+}
+
+fn is_pglz_pointer(pointer: &ToastPointer, layout: &Layout) -> bool {
+    pointer.is_compressed(layout) && pointer.va_extinfo.method(layout) == 0
+}
+
+/// Where in the first chunk of a compressed value the stream begins: behind the chunk's own
+/// header and the value's.
+fn chunk_stream(tuple: &[u8]) -> usize {
+    let data = usize::from(tuple[T_HOFF]) + 8;
+    data + if tuple[data] & 1 == 1 { 5 } else { 8 }
 }
 
 /// Sets xmin, and of its hint bits those given alone.

@@ -21,7 +21,9 @@ check! {
     /// Magic number, number of entries and CRC, as in `relmapper.c: load_relmap_file`
     /// (`read_relmap_file` from 15 on). The file has 512 bytes up to 15 and 524 from 16 on;
     /// the CRC is of the older kind up to 9.4. A finding `heals` when the WAL to be replayed
-    /// holds a new map for this database (`relmapper.c: relmap_redo`).
+    /// holds a new map for this database (`relmapper.c: relmap_redo`), and is a note for the
+    /// folder of a database that `pg_database` does not know: a crash in CREATE DATABASE
+    /// leaves one behind.
     ///
     /// ## What else may cause it
     /// The map is written only when a mapped catalog is rewritten (VACUUM FULL, REINDEX,
@@ -68,12 +70,18 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             plan.copied_databases.contains(&(db.db_oid, db.spc_oid))
                 || plan.dropped_databases.contains(&(db.db_oid, db.spc_oid))
         });
-        let severity = if db.db_oid == 0 { Severity::Fatal } else { Severity::Damage };
+        let is_nobodys = examination.names.disowns_database(db.db_oid);
+        let severity = match db.db_oid {
+            0 => Severity::Fatal,
+            _ if is_nobodys => Severity::Note,
+            _ => Severity::Damage,
+        };
         let mut finding = Finding::new(&CHECK, Location::file(&entry.path), message)
             .severity(severity)
             .recovery(if rewritten { Recovery::Heals } else { Recovery::Persists });
-        finding.server_error =
-            words.map(|words| format!("relation mapping file \"{}\" {words}", entry.path));
+        finding.server_error = words
+            .filter(|_| !is_nobodys)
+            .map(|words| format!("relation mapping file \"{}\" {words}", entry.path));
         findings.push(finding);
     }
 }

@@ -1,13 +1,5 @@
 //! Value stored out of line is not whole.
 
-use super::tuple_data_invalid::column;
-use crate::finding::{Finding, Location};
-use crate::format::toast::ToastValueFault;
-use crate::format::types::ForkNumber;
-use crate::scan::ScanContext;
-use crate::scan::forks::ForkFiles;
-use crate::scan::toast::Asked;
-
 check! {
     /// ## What it means
     /// Long values are cut into chunks, which are the rows of the table's TOAST table; the row
@@ -40,43 +32,4 @@ check! {
     /// column. An UPDATE that sets the column to another value makes the row readable again:
     /// only at the very end, on the copy.
     "toast-value-incomplete" Damage Heap: "value stored out of line is not whole"
-}
-
-/// The finding for a value that a row asks for. `met` is what the server meets, if it meets
-/// anything and that can be told.
-#[cold]
-pub fn finding(
-    context: &ScanContext<'_>,
-    forks: &[ForkFiles],
-    asked: &Asked,
-    toast: &ForkFiles,
-    message: &str,
-    met: Option<ToastValueFault>,
-) -> Finding {
-    let (fork, layout, value) = (&forks[asked.fork], &context.layout, asked.value.value);
-    let segment = asked.blkno.checked_div(layout.relseg_size).unwrap_or(0);
-    let in_segment = u64::from(asked.blkno.checked_rem(layout.relseg_size).unwrap_or(0));
-    let location = Location {
-        path: fork.segment_path(segment),
-        block: Some(asked.blkno),
-        offset_number: Some(asked.offnum),
-        byte_offset: Some(in_segment * u64::from(layout.blcksz) + u64::from(asked.lp_off)),
-        lsn: None,
-        relation: Some((fork.locator, ForkNumber::Main, segment)),
-    };
-    let relation = context.names.relation(fork.locator);
-    let desc = relation.and_then(|relation| relation.tuple_desc.as_deref());
-    let column = desc.map_or_else(String::new, |desc| format!("{}: ", column(desc, asked.attnum)));
-    let finding = Finding::new(&CHECK, location, format!("{column}{}", message));
-    // The server does not fetch values of dropped columns.
-    let is_read = desc
-        .and_then(|desc| desc.attribute(asked.attnum))
-        .is_some_and(|attribute| !attribute.attisdropped);
-    match (met, context.names.relation(toast.locator)) {
-        (Some(met), Some(toast)) if is_read => {
-            let name = &toast.class.relname;
-            finding.server_error(met.server_error(value, name, layout.version))
-        }
-        _ => finding,
-    }
 }

@@ -1,17 +1,17 @@
 //! Values in a tuple do not fit it.
 
-use super::compressed_data_invalid::invalid_memory_alloc;
 use super::{compressed_data_invalid, toast_chunk_invalid, value_invalid};
 use crate::finding::{Finding, Severity};
+use crate::format::compressed::invalid_memory_alloc;
 use crate::format::heap::{HEAP_HASEXTERNAL, HeapTuple};
 use crate::format::page::PD_ALL_VISIBLE;
-use crate::format::toast::Chunk;
+use crate::format::toast::{Chunk, chunk_data};
 use crate::format::tuple::{Attribute, AttributeFault, Output, Stored, ToastPointer, TupleDesc, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use crate::format::version::{Layout, Major};
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::Tally;
-use crate::scan::toast::value_of;
+use crate::scan::toast::{Claim, value_of};
 
 check! {
     /// ## What it means
@@ -104,7 +104,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                     && let Some(link) = page.toast
                     && let Some(value) = value_of(link, pointer, layout)
                 {
-                    let sum = tally.toast.ask(link, value);
+                    let sum = tally.toast.ask(link, value, Claim::of(pointer, layout));
                     tally.chunk.toast_sum = tally.chunk.toast_sum.wrapping_add(sum);
                 }
             }
@@ -126,6 +126,13 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                     if let Some(link) = page.toast {
                         let sum = tally.toast.find(link, chunk);
                         tally.chunk.toast_sum = tally.chunk.toast_sum.wrapping_add(sum);
+                        let key = (tally.fork, chunk.chunk_id);
+                        if let Some(data) = chunk_data(&tuple.header, bytes, chunk)
+                            && let Some(whole) = tally.assembly.add(key, chunk, data, layout)
+                        {
+                            let sum = tally.toast.assembled(link, chunk.chunk_id, whole, layout);
+                            tally.chunk.toast_sum = tally.chunk.toast_sum.wrapping_add(sum);
+                        }
                     }
                 }
                 Ok(_) => {}

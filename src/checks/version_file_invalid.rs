@@ -65,7 +65,8 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let replaced = plan.is_some_and(|plan| {
             plan.copied_databases.contains(&key) || plan.dropped_databases.contains(&key)
         });
-        if other_version || replaced || entry.archive.is_some() {
+        let is_nobodys = examination.names.disowns_database(database.db_oid);
+        if other_version || replaced || is_nobodys || entry.archive.is_some() {
             continue;
         }
         let Ok(bytes) = examination.evidence.file(id).and_then(|file| file.read_all(64)) else {

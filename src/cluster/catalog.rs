@@ -330,6 +330,13 @@ impl Catalog {
         self.relation(locator).is_none() && self.relations.range(own).next().is_some()
     }
 
+    /// Whether `pg_database` is known, and has no such database: its folder is that of a CREATE
+    /// DATABASE which never committed, or what a DROP DATABASE left.
+    #[must_use]
+    pub fn disowns_database(&self, db_oid: Oid) -> bool {
+        db_oid != 0 && !self.databases.is_empty() && !self.databases.contains_key(&db_oid)
+    }
+
     /// What they say of a table's tuples.
     #[must_use]
     pub fn promise(&self, locator: RelFileLocator) -> Option<Promise> {

@@ -24,72 +24,166 @@ const fn malformed(at: usize, why: &'static str) -> Malformed {
     }
 }
 
-/// Whether a block inflates to `rawsize` bytes.
-///
-/// # Errors
-/// When it refers to bytes before its start, or is too short or too long.
-pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
-    let mut sp = 0_usize;
-    let mut dp = 0_usize;
-    loop {
-        let Some(token) = source.get(sp).copied() else {
-            return Err(malformed(sp, "ends too early"));
-        };
-        sp = sp.saturating_add(1);
-        let literals = length(source, &mut sp, token >> 4)?;
-        sp = sp.saturating_add(literals);
-        dp = dp.saturating_add(literals);
-        if dp > rawsize {
-            return Err(malformed(sp, "inflates to more than it should"));
-        }
-        if sp >= source.len() {
-            break;
-        }
-        let (Some(low), Some(high)) = (
-            source.get(sp).copied(),
-            source.get(sp.saturating_add(1)).copied(),
-        ) else {
-            return Err(malformed(sp, "ends too early"));
-        };
-        let off = usize::from(u16::from_le_bytes([low, high]));
-        sp = sp.saturating_add(2);
-        if off == 0 || off > dp {
-            return Err(malformed(sp, "refers to bytes before its start"));
-        }
-        let len = length(source, &mut sp, token & 0x0F)?;
-        dp = dp.saturating_add(len).saturating_add(4);
-    }
-    if sp > source.len() {
-        return Err(malformed(source.len(), "ends too early"));
-    }
-    if dp != rawsize {
-        return Err(malformed(sp, TOO_SHORT));
-    }
-    Ok(())
+/// Why a block is wrong whose sizes come out right, and that no server refuses.
+pub const NO_OFFSET: &str = "refers to bytes that are not there yet";
+
+/// A block that is followed as its bytes come.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    rawsize: usize,
+    /// Bytes read.
+    sp: usize,
+    /// Bytes put out.
+    dp: usize,
+    step: Step,
+    /// Where an offset is 0 first.
+    no_offset: Option<usize>,
 }
 
-/// A length of 4 bits and the bytes that it goes on in.
-fn length(source: &[u8], sp: &mut usize, bits: u8) -> Result<usize, Malformed> {
-    let mut len = usize::from(bits);
-    if bits == 15 {
-        loop {
-            let Some(more) = source.get(*sp).copied() else {
-                return Err(malformed(*sp, "ends too early"));
-            };
-            *sp = sp.saturating_add(1);
-            len = len.saturating_add(usize::from(more));
-            if more != 255 {
-                break;
-            }
+/// What the next byte of a block is. The length of the match is that of its token.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Token,
+    /// More of the number of literals.
+    MoreLiterals {
+        literals: usize,
+        len: u8,
+    },
+    /// Literals, of which so many are left. Behind the last the block may end.
+    Literals {
+        left: usize,
+        len: u8,
+    },
+    /// The upper byte of an offset.
+    Offset {
+        low: u8,
+        len: u8,
+    },
+    /// More of a match's length.
+    MoreLength,
+}
+
+impl Stream {
+    /// Of a block that should inflate to `rawsize` bytes.
+    #[must_use]
+    pub const fn new(rawsize: usize) -> Self {
+        Self {
+            rawsize,
+            sp: 0,
+            dp: 0,
+            step: Step::Token,
+            no_offset: None,
         }
     }
-    Ok(len)
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When they refer to bytes before the block's start, or give more than they should.
+    pub fn feed(&mut self, source: &[u8]) -> Result<(), Malformed> {
+        let mut rest = source;
+        while let Some((&first, more)) = rest.split_first() {
+            let mut taken = 1;
+            self.step = match self.step {
+                Step::Token => {
+                    let (literals, len) = (first >> 4, first & 0x0F);
+                    match literals {
+                        15 => Step::MoreLiterals { literals: 15, len },
+                        _ => self.literals(usize::from(literals), len)?,
+                    }
+                }
+                Step::MoreLiterals { literals, len } => {
+                    let literals = literals.saturating_add(usize::from(first));
+                    match first {
+                        255 => Step::MoreLiterals { literals, len },
+                        _ => self.literals(literals, len)?,
+                    }
+                }
+                Step::Literals { left: 0, len } => Step::Offset { low: first, len },
+                Step::Literals { left, len } => {
+                    taken = left.min(rest.len());
+                    Step::Literals {
+                        left: left.saturating_sub(taken),
+                        len,
+                    }
+                }
+                Step::Offset { low, len } => {
+                    let off = usize::from(u16::from_le_bytes([low, first]));
+                    let at = self.sp.saturating_add(1);
+                    if off > self.dp {
+                        return Err(malformed(at, "refers to bytes before its start"));
+                    }
+                    if off == 0 {
+                        self.no_offset.get_or_insert(at);
+                    }
+                    self.dp = self.dp.saturating_add(usize::from(len)).saturating_add(4);
+                    match len {
+                        15 => Step::MoreLength,
+                        _ => Step::Token,
+                    }
+                }
+                Step::MoreLength => {
+                    self.dp = self.dp.saturating_add(usize::from(first));
+                    match first {
+                        255 => Step::MoreLength,
+                        _ => Step::Token,
+                    }
+                }
+            };
+            self.sp = self.sp.saturating_add(taken);
+            rest = if taken == 1 {
+                more
+            } else {
+                rest.get(taken..).unwrap_or_default()
+            };
+        }
+        Ok(())
+    }
+
+    fn literals(&mut self, literals: usize, len: u8) -> Result<Step, Malformed> {
+        self.dp = self.dp.saturating_add(literals);
+        if self.dp > self.rawsize {
+            return Err(malformed(self.sp, "inflates to more than it should"));
+        }
+        Ok(Step::Literals {
+            left: literals,
+            len,
+        })
+    }
+
+    /// Whether nothing that comes can make it sound.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.no_offset.is_some()
+    }
+
+    /// Whether it is whole.
+    ///
+    /// # Errors
+    /// When it is not, inflates to less than it should, or has an offset of 0. That comes last:
+    /// `lz4.c: LZ4_decompress_safe` does not test for it.
+    pub fn finish(&self) -> Result<(), Malformed> {
+        match (self.step, self.no_offset) {
+            (Step::Literals { left: 0, .. }, _) if self.dp != self.rawsize => {
+                Err(malformed(self.sp, TOO_SHORT))
+            }
+            (Step::Literals { left: 0, .. }, None) => Ok(()),
+            (Step::Literals { left: 0, .. }, Some(at)) => Err(malformed(at, NO_OFFSET)),
+            _ => Err(malformed(self.sp, "ends too early")),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
+        let mut stream = Stream::new(rawsize);
+        stream.feed(source)?;
+        stream.finish()
+    }
 
     #[test]
     fn broken_blocks() {
@@ -103,6 +197,9 @@ mod tests {
         assert_eq!(why(&block[..4], 10), "ends too early");
         assert_eq!(why(&[], 0), "ends too early");
         assert_eq!(why(&[0xF0], 20), "ends too early");
+        let nowhere = [0x23, b'a', b'b', 0, 0, 0x10, b'c'];
+        assert_eq!(why(&nowhere, 10), NO_OFFSET);
+        assert_eq!(why(&nowhere, 11), TOO_SHORT);
         let far = [0x23, b'a', b'b', 3, 0, 0x10, b'c'];
         assert_eq!(why(&far, 10), "refers to bytes before its start");
     }
@@ -117,6 +214,13 @@ mod tests {
             prop_assert_eq!(validate(&block, raw.len()), Ok(()));
             prop_assert!(validate(&block, raw.len() + 1).is_err());
             let _ = validate(block.get(cut..).unwrap_or_default(), raw.len());
+        }
+
+        #[test]
+        fn any_bytes_in_any_pieces(source: Vec<u8>, len in 0_usize..300, size in 1..9_usize) {
+            let mut stream = Stream::new(len);
+            let fed = source.chunks(size).try_for_each(|piece| stream.feed(piece));
+            prop_assert_eq!(fed.and_then(|()| stream.finish()), validate(&source, len));
         }
 
         #[test]

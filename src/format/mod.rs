@@ -21,6 +21,7 @@ pub mod cause;
 pub mod chain;
 pub mod checkpoint;
 pub mod checksum;
+pub mod compressed;
 pub mod control;
 pub mod crc;
 pub mod cursor;

@@ -20,9 +20,12 @@ const fn malformed(at: usize, why: &'static str) -> Malformed {
     }
 }
 
+/// Why a stream is wrong whose sizes come out right.
+pub const BEFORE_START: &str = "refers to bytes before its start";
+
 /// What a stream puts out next.
-enum Item {
-    Literal(u8),
+enum Item<'s> {
+    Literals(&'s [u8]),
     /// `len` bytes from `off` bytes back; both are above 0, and within the output.
     Match {
         off: usize,
@@ -30,58 +33,174 @@ enum Item {
     },
 }
 
-/// Follows a stream that inflates to `rawsize` bytes, and hands out each item with its place in
-/// the output (`pg_lzcompress.c: pglz_decompress` with `check_complete`). Gives the bytes of the
-/// last one that found no place.
-fn follow(
-    source: &[u8],
+/// A stream that is followed as its bytes come (`pg_lzcompress.c: pglz_decompress` with
+/// `check_complete`). Nothing is kept of what it inflates to.
+#[derive(Clone, Debug)]
+pub struct Stream {
     rawsize: usize,
-    mut each: impl FnMut(usize, Item),
-) -> Result<usize, Malformed> {
-    let mut sp = 0_usize;
-    let mut dp = 0_usize;
-    let mut cut = 0;
-    let next = |sp: &mut usize| {
-        let byte = source.get(*sp).copied();
-        *sp = sp.saturating_add(1);
-        byte.ok_or(malformed(*sp, "ends too early"))
-    };
-    while sp < source.len() && dp < rawsize {
-        let mut control = next(&mut sp)?;
-        for _ in 0..8 {
-            if sp >= source.len() || dp >= rawsize {
-                break;
-            }
-            if control & 1 == 0 {
-                each(dp, Item::Literal(next(&mut sp)?));
-                dp = dp.saturating_add(1);
-            } else {
-                let first = next(&mut sp)?;
-                let second = next(&mut sp)?;
-                let mut len = usize::from(first & 0x0F).saturating_add(3);
-                let off = usize::from(first & 0xF0) << 4 | usize::from(second);
-                if len == 18 {
-                    len = len.saturating_add(usize::from(next(&mut sp)?));
-                }
-                let room = rawsize.saturating_sub(dp);
-                cut = len.saturating_sub(room);
-                len = len.min(room);
-                if off == 0 || off > dp {
-                    return Err(malformed(sp, "refers to bytes before its start"));
-                }
-                each(dp, Item::Match { off, len });
-                dp = dp.saturating_add(len);
-            }
-            control >>= 1;
+    /// Bytes read.
+    sp: usize,
+    /// Bytes put out.
+    dp: usize,
+    /// What is left of the control byte, and of how many items.
+    control: u8,
+    items: u8,
+    /// An item of which more is to come, and how many bytes there are of it.
+    begun: [u8; 3],
+    begun_len: usize,
+    /// Bytes of the last match that found no place.
+    cut: usize,
+    /// Where it first refers to bytes before its start.
+    before_start: Option<usize>,
+}
+
+impl Stream {
+    /// Of a stream that should inflate to `rawsize` bytes.
+    #[must_use]
+    pub fn new(rawsize: usize) -> Self {
+        Self {
+            rawsize,
+            sp: 0,
+            dp: 0,
+            control: 0,
+            items: 0,
+            begun: [0; 3],
+            begun_len: 0,
+            cut: 0,
+            before_start: None,
         }
     }
-    if dp != rawsize {
-        return Err(malformed(sp, "inflates to less than it should"));
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When there are more than there should be.
+    pub fn feed(&mut self, source: &[u8]) -> Result<(), Malformed> {
+        self.follow(source, |_, _| {})
     }
-    if sp != source.len() {
-        return Err(malformed(sp, "has bytes left over"));
+
+    /// Whether nothing that comes can make it sound.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.before_start.is_some()
     }
-    Ok(cut)
+
+    /// Whether it came out full, with nothing left over.
+    ///
+    /// # Errors
+    /// When it is too short, or refers to bytes before its start. That comes last: up to 10,
+    /// and in early minor releases up to 16, the server copies what lies there.
+    pub fn finish(&self) -> Result<(), Malformed> {
+        if self.begun_len > 0 {
+            return Err(malformed(self.sp, "ends too early"));
+        }
+        if self.dp != self.rawsize {
+            return Err(malformed(self.sp, "inflates to less than it should"));
+        }
+        self.before_start
+            .map_or(Ok(()), |at| Err(malformed(at, BEFORE_START)))
+    }
+
+    /// The same by the rules up to 11, when a last match that goes too far was an error.
+    ///
+    /// # Errors
+    /// Those of [`Stream::finish`], and that one.
+    pub fn finish_before_12(&self) -> Result<(), Malformed> {
+        if self.cut > 0 {
+            return Err(malformed(self.sp, "inflates to more than it should"));
+        }
+        self.finish()
+    }
+
+    /// Takes the next bytes, and hands out each item with its place in the output.
+    fn follow(
+        &mut self,
+        source: &[u8],
+        mut each: impl FnMut(usize, Item<'_>),
+    ) -> Result<(), Malformed> {
+        let mut rest = source;
+        while self.begun_len > 0 {
+            let Some((first, more)) = rest.split_first() else {
+                return Ok(());
+            };
+            rest = more;
+            if let Some(slot) = self.begun.get_mut(self.begun_len) {
+                *slot = *first;
+            }
+            let (begun, len) = (self.begun, self.begun_len.saturating_add(1));
+            let taken = self.item(begun.get(..len).unwrap_or_default(), &mut each);
+            self.begun_len = if taken == 0 { len } else { 0 };
+        }
+        while let Some((first, more)) = rest.split_first() {
+            if self.dp >= self.rawsize {
+                return Err(malformed(self.sp, "has bytes left over"));
+            }
+            if self.items == 0 {
+                (self.control, self.items) = (*first, 8);
+                self.sp = self.sp.saturating_add(1);
+                rest = more;
+                continue;
+            }
+            match self.item(rest, &mut each) {
+                0 => {
+                    for (slot, byte) in self.begun.iter_mut().zip(rest) {
+                        *slot = *byte;
+                    }
+                    self.begun_len = rest.len().min(2);
+                    return Ok(());
+                }
+                taken => rest = rest.get(taken..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an item, or some literals. Gives the bytes that it has; none when it goes on in
+    /// those to come.
+    #[inline]
+    fn item(&mut self, source: &[u8], each: &mut impl FnMut(usize, Item<'_>)) -> usize {
+        let room = self.rawsize.saturating_sub(self.dp);
+        let (taken, items, len) = if self.control & 1 == 0 {
+            // All up to the next match.
+            let items = self.control.trailing_zeros().min(u32::from(self.items));
+            let run = usize::try_from(items).unwrap_or(0).min(room);
+            let literals = source.get(..run).unwrap_or(source);
+            each(self.dp, Item::Literals(literals));
+            (literals.len(), literals.len(), literals.len())
+        } else {
+            let &[first, second, ref more @ ..] = source else {
+                return 0;
+            };
+            let mut len = usize::from(first & 0x0F).saturating_add(3);
+            let off = usize::from(first & 0xF0) << 4 | usize::from(second);
+            let mut taken = 2;
+            if len == 18 {
+                let Some(&more) = more.first() else {
+                    return 0;
+                };
+                len = len.saturating_add(usize::from(more));
+                taken = 3;
+            }
+            self.cut = len.saturating_sub(room);
+            len = len.min(room);
+            if off == 0 || off > self.dp {
+                let at = self.sp.saturating_add(taken);
+                self.before_start.get_or_insert(at);
+            } else if self.before_start.is_none() {
+                each(self.dp, Item::Match { off, len });
+            }
+            (taken, 1, len)
+        };
+        self.sp = self.sp.saturating_add(taken);
+        self.dp = self.dp.saturating_add(len);
+        let items = u32::try_from(items).unwrap_or(8);
+        self.control = self.control.checked_shr(items).unwrap_or(0);
+        self.items = u32::from(self.items)
+            .saturating_sub(items)
+            .try_into()
+            .unwrap_or(0);
+        taken
+    }
 }
 
 /// Inflates `source` into `dest`, which must come out full with nothing left of `source`.
@@ -89,10 +208,11 @@ fn follow(
 /// # Errors
 /// When the stream refers to bytes before its start, or is too short or too long.
 pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
-    follow(source, dest.len(), |mut dp, item| match item {
-        Item::Literal(byte) => {
-            if let Some(slot) = dest.get_mut(dp) {
-                *slot = byte;
+    let mut stream = Stream::new(dest.len());
+    stream.follow(source, |mut dp, item| match item {
+        Item::Literals(bytes) => {
+            if let Some(room) = dest.get_mut(dp..dp.saturating_add(bytes.len())) {
+                room.copy_from_slice(bytes);
             }
         }
         // Source and destination overlap when the match is longer than its distance; whole
@@ -106,27 +226,8 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
                 len = len.saturating_sub(run);
             }
         }
-    })
-    .map(|_| ())
-}
-
-/// Whether `source` inflates to `rawsize` bytes; as [`decompress`] decides, without the bytes.
-///
-/// # Errors
-/// The same as those of [`decompress`].
-pub fn validate(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
-    follow(source, rawsize, |_, _| {}).map(|_| ())
-}
-
-/// The same by the rules up to 11, when a last match that goes too far was an error.
-///
-/// # Errors
-/// Those of [`validate`], and that one.
-pub fn validate_before_12(source: &[u8], rawsize: usize) -> Result<(), Malformed> {
-    match follow(source, rawsize, |_, _| {})? {
-        0 => Ok(()),
-        _ => Err(malformed(source.len(), "inflates to more than it should")),
-    }
+    })?;
+    stream.finish()
 }
 
 #[cfg(test)]
@@ -162,18 +263,24 @@ mod tests {
         assert_eq!(why(&[0, b'a', b'b'], 1), "has bytes left over");
         assert_eq!(why(&[2, b'a', 0x00], 4), "ends too early");
         // Three bytes from one back, of which there is room for two.
-        let source = [2, b'a', 0x00, 0x01];
-        assert_eq!(validate(&source, 3), Ok(()));
-        let too_far = validate_before_12(&source, 3).unwrap_err();
+        let followed = |rawsize| {
+            let mut stream = Stream::new(rawsize);
+            stream.feed(&[2, b'a', 0x00, 0x01]).map(|()| stream)
+        };
+        let stream = followed(3).unwrap();
+        assert_eq!(stream.finish(), Ok(()));
+        let too_far = stream.finish_before_12().unwrap_err();
         assert_eq!(too_far.why, "inflates to more than it should");
-        assert_eq!(validate_before_12(&source, 4), Ok(()));
+        assert_eq!(followed(4).unwrap().finish_before_12(), Ok(()));
     }
 
     proptest::proptest! {
         #[test]
-        fn any_bytes(source: Vec<u8>, len in 0..9000_usize) {
+        fn any_bytes_in_any_pieces(source: Vec<u8>, len in 0..9000_usize, size in 1..9_usize) {
             let inflated = decompress(&source, &mut vec![0; len]);
-            assert_eq!(validate(&source, len), inflated);
+            let mut stream = Stream::new(len);
+            let fed = source.chunks(size).try_for_each(|piece| stream.feed(piece));
+            assert_eq!(fed.and_then(|()| stream.finish()), inflated);
         }
     }
 }

@@ -106,6 +106,15 @@ impl Chunk {
     }
 }
 
+/// The `chunk_data` of a row that [`Chunk::read`] takes for a chunk.
+#[inline]
+#[must_use]
+pub fn chunk_data<'t>(header: &HeapTupleHeader, tuple: &'t [u8], chunk: Chunk) -> Option<&'t [u8]> {
+    let data = tuple.get(usize::from(header.t_hoff).saturating_add(8)..)?;
+    let head = if data.first()? & 1 == 1 { 1 } else { 4 };
+    data.get(head..)?.get(..usize::try_from(chunk.size).ok()?)
+}
+
 /// What a TOAST pointer says of the chunks of its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ToastValue {

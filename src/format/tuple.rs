@@ -433,6 +433,13 @@ pub struct Compression {
     info: u32,
 }
 
+impl From<[u8; 4]> for Compression {
+    fn from(bytes: [u8; 4]) -> Self {
+        let info = u32::from_le_bytes(bytes);
+        Self { info }
+    }
+}
+
 impl Compression {
     /// Of a varlena compressed in its place.
     #[must_use]
@@ -492,10 +499,22 @@ impl ToastPointer {
         self.va_extinfo.size(layout)
     }
 
-    /// Whether they are compressed (`VARATT_EXTERNAL_IS_COMPRESSED`).
+    /// Whether they are compressed (`VARATT_EXTERNAL_IS_COMPRESSED`). It compares numbers with
+    /// a sign up to 13.
     #[must_use]
     pub fn is_compressed(&self, layout: &Layout) -> bool {
-        self.extsize(layout) < self.va_rawsize.saturating_sub(VARHDRSZ)
+        let (stored, size) = (self.extsize(layout), self.size());
+        if layout.since(Major::V14) {
+            stored < size
+        } else {
+            stored.cast_signed() < size.cast_signed()
+        }
+    }
+
+    /// The size of the value without its header.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.va_rawsize.wrapping_sub(VARHDRSZ)
     }
 }
 

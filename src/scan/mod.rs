@@ -1,8 +1,10 @@
 //! The parallel driver: each block is read once and parsed once, and handed to the checks.
 //!
-//! Threads share nothing while they work. Each keeps a [`Tally`]; the tallies are merged in
-//! the end, and what they keep does not depend on who saw what first.
+//! Threads share nothing while they work, but for values out of line of which each has met
+//! chunks. Each keeps a [`Tally`]; the tallies are merged in the end, and what they keep does
+//! not depend on who saw what first.
 
+pub mod assembly;
 pub mod first_page;
 pub mod forks;
 pub mod page;
@@ -28,6 +30,7 @@ use crate::pgdata::{Chunk, Evidence, FileId};
 use crate::recovery::beyond::Ledger;
 use crate::recovery::plan::{Counters, Plan};
 use crate::recovery::survey::Written;
+use assembly::Assembly;
 use forks::ForkFiles;
 use page::{HeapView, PageView};
 use std::collections::HashMap;
@@ -247,6 +250,7 @@ pub fn scan(
 ) -> Tally {
     let all: Vec<usize> = (0..forks.len()).collect();
     let new = || Tally::new(&context.layout, context.max_findings);
+    let shared = Mutex::new(Assembly::default());
     let visit = |number: usize, pages: Pages<'_>, tally: &mut Tally| {
         tally.fork = number;
         tally.chunk = ForkTally::default();
@@ -256,11 +260,19 @@ pub fn scan(
         }
         let counts = std::mem::take(&mut tally.chunk);
         tally.forks.entry(number).or_default().merge(counts);
+        if tally.assembly.is_large() {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            toast::share(context, forks, &mut shared, tally);
+        }
     };
     let mut whole = new();
-    for tally in read_forks(evidence, context, forks, &all, &new, &visit, advanced) {
+    let tallies = read_forks(evidence, context, forks, &all, &new, &visit, advanced);
+    let mut shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for mut tally in tallies {
+        toast::share(context, forks, &mut shared, &mut tally);
         whole.merge(tally);
     }
+    toast::end(context, forks, &mut shared, &mut whole);
     if !context.only_checksums {
         toast::look_again(evidence, context, forks, &mut whole);
     }

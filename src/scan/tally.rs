@@ -1,5 +1,6 @@
 //! What one thread has seen; small, and merged in the end.
 
+use super::assembly::Assembly;
 use super::page::PageView;
 use super::rows::TupleState;
 use super::toast::ToastSums;
@@ -140,6 +141,8 @@ pub struct Tally {
     pub lacks: BTreeMap<(Lack, RelFileLocator), Need>,
     /// What rows ask for of TOAST tables, and what these have.
     pub toast: ToastSums,
+    /// Values of TOAST tables of which chunks are still to come.
+    pub assembly: Assembly,
     /// Room for the tuples of a page.
     pub tuples: HeapTuples,
     /// What is known of them, in the same order; nothing without a commit log.
@@ -161,6 +164,7 @@ impl Tally {
             fork: 0,
             lacks: BTreeMap::new(),
             toast: ToastSums::default(),
+            assembly: Assembly::default(),
             tuples: HeapTuples::new(layout),
             states: Vec::new(),
             chains: UpdateChains::default(),
@@ -198,7 +202,7 @@ impl Tally {
         merge_need(&mut self.lacks, (lack, relation), need);
     }
 
-    /// Adds another thread's.
+    /// Adds another thread's, but for the values that it has begun.
     pub fn merge(&mut self, other: Self) {
         self.findings.merge(other.findings);
         self.toast.merge(other.toast);

@@ -5,25 +5,33 @@
 //! table, and per value in a table of [`BUCKETS`] sums. What comes out 0 is whole. Else the
 //! table and its TOAST table are read again, for the values in sums that are not 0 alone.
 //!
+//! A pointer that calls its value compressed adds one more term; the TOAST table takes it away
+//! when the chunks, put together, inflate to what the pointer tells. What is not compressed
+//! practically never does, and if so the tables are read once more for nothing.
+//!
 //! A chunk that no row asks for is no fault: CLUSTER and VACUUM FULL copy the values of rows
 //! that are about to be vacuumed as live ones (`rewriteheap.c: raw_heap_insert`).
 
+use super::assembly::{Assembled, Assembly, Key};
 use super::forks::ForkFiles;
 use super::page::{HeapView, PageView};
 use super::rows::{self, TupleState};
 use super::tally::Tally;
 use super::{Pages, Replay, ScanContext, read_forks};
-use crate::checks::toast_value_incomplete;
+use crate::checks::tuple_data_invalid::column;
+use crate::checks::{Check, compressed_data_invalid, toast_value_incomplete};
+use crate::finding::{Finding, Location};
 use crate::format::heap::{HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, HeapTuple};
 use crate::format::page::is_zeroed;
 use crate::format::toast::{
-    Chunk, ChunkFault, ChunkFaultKind, ToastValue, ToastValueFault, max_chunk_size,
+    Chunk, ChunkFault, ChunkFaultKind, ToastValue, ToastValueFault, chunk_data, max_chunk_size,
 };
-use crate::format::tuple::{Stored, ToastPointer};
+use crate::format::tuple::{Compression, Stored, ToastPointer};
 use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid};
 use crate::format::version::Layout;
 use crate::pgdata::Evidence;
-use std::collections::{BTreeMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Sums over values.
 const BUCKETS: usize = 1 << 18;
@@ -31,6 +39,8 @@ const BUCKETS: usize = 1 << 18;
 const CHUNKS_AT_ONCE: u64 = 4 << 20;
 /// How often tables are read again at most.
 const MOST_PARTS: u64 = 32;
+/// How many chunks of a value are held that are too much.
+const TOO_MUCH: u32 = 8;
 
 /// A table with a TOAST table, or that TOAST table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -129,6 +139,40 @@ impl Terms {
     }
 }
 
+/// What a pointer says of a compressed value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// Bytes of the value, once it is decompressed.
+    pub size: u32,
+    /// The method, which up to 13 nothing tells: 0.
+    pub method: u32,
+}
+
+impl Claim {
+    /// What a pointer says, if it calls its value compressed.
+    #[inline]
+    #[must_use]
+    pub fn of(pointer: ToastPointer, layout: &Layout) -> Option<Self> {
+        pointer.is_compressed(layout).then(|| Self {
+            size: pointer.size(),
+            method: pointer.va_extinfo.method(layout),
+        })
+    }
+
+    /// What the stored bytes say themselves.
+    fn of_data(header: Compression, layout: &Layout) -> Self {
+        Self {
+            size: header.size(layout),
+            method: header.method(layout),
+        }
+    }
+
+    fn hash(self, value: u64, extsize: u32) -> u64 {
+        let sizes = u64::from(extsize) << 32 | u64::from(self.size);
+        mix(mix(value ^ sizes).wrapping_add(u64::from(self.method)))
+    }
+}
+
 /// Chunks asked for less chunks found.
 #[derive(Clone, Debug, Default)]
 pub struct ToastSums {
@@ -140,9 +184,10 @@ pub struct ToastSums {
 
 impl ToastSums {
     /// A row has a pointer to a value. Gives what it adds to the sum of its table.
-    pub fn ask(&mut self, link: ToastLink, value: ToastValue) -> u64 {
+    pub fn ask(&mut self, link: ToastLink, value: ToastValue, claim: Option<Claim>) -> u64 {
         let hash = link.hash(value.value);
-        let sum = Terms::of_value(value).hash(hash);
+        let claimed = claim.map_or(0, |claim| claim.hash(hash, value.extsize));
+        let sum = Terms::of_value(value).hash(hash).wrapping_add(claimed);
         self.chunks = self.chunks.saturating_add(u64::from(value.count()));
         self.add(hash, sum)
     }
@@ -152,6 +197,22 @@ impl ToastSums {
         let hash = link.hash(chunk.chunk_id);
         let sum = Terms::of_chunk(chunk.chunk_seq, chunk.size).hash(hash);
         self.add(hash, sum.wrapping_neg())
+    }
+
+    /// A TOAST table has all chunks of a value. Gives what it adds to the sum of its table.
+    pub fn assembled(
+        &mut self,
+        link: ToastLink,
+        value: Oid,
+        assembled: Assembled,
+        layout: &Layout,
+    ) -> u64 {
+        let (Some(header), None) = (assembled.header, assembled.fault) else {
+            return 0;
+        };
+        let hash = link.hash(value);
+        let claimed = Claim::of_data(header, layout).hash(hash, assembled.size);
+        self.add(hash, claimed.wrapping_neg())
     }
 
     fn add(&mut self, hash: u64, sum: u64) -> u64 {
@@ -194,6 +255,8 @@ pub struct Asked {
     link: ToastLink,
     /// The value.
     pub value: ToastValue,
+    /// What its pointer says of it, if it is compressed.
+    claim: Option<Claim>,
     /// Number of the table's fork.
     pub fork: usize,
     /// Block of the row.
@@ -204,6 +267,41 @@ pub struct Asked {
     pub lp_off: u16,
     /// The column.
     pub attnum: u16,
+}
+
+impl Asked {
+    /// A finding about the row. `server_error` is kept if the server fetches the value at all.
+    pub fn finding(
+        &self,
+        check: &'static Check,
+        context: &ScanContext<'_>,
+        forks: &[ForkFiles],
+        message: &str,
+        server_error: Option<String>,
+    ) -> Finding {
+        let (fork, layout) = (&forks[self.fork], &context.layout);
+        let segment = self.blkno.checked_div(layout.relseg_size).unwrap_or(0);
+        let in_segment = u64::from(self.blkno.checked_rem(layout.relseg_size).unwrap_or(0));
+        let location = Location {
+            path: fork.segment_path(segment),
+            block: Some(self.blkno),
+            offset_number: Some(self.offnum),
+            byte_offset: Some(in_segment * u64::from(layout.blcksz) + u64::from(self.lp_off)),
+            lsn: None,
+            relation: Some((fork.locator, ForkNumber::Main, segment)),
+        };
+        let relation = context.names.relation(fork.locator);
+        let desc = relation.and_then(|relation| relation.tuple_desc.as_deref());
+        let column = desc.map_or_else(String::new, |desc| {
+            format!("{}: ", column(desc, self.attnum))
+        });
+        let mut finding = Finding::new(check, location, format!("{column}{message}"));
+        // The server does not fetch values of dropped columns.
+        let attribute = desc.and_then(|desc| desc.attribute(self.attnum));
+        finding.server_error =
+            server_error.filter(|_| attribute.is_some_and(|attribute| !attribute.attisdropped));
+        finding
+    }
 }
 
 /// A chunk of a value that a row asks for.
@@ -225,6 +323,48 @@ struct Uneven {
     toast: usize,
 }
 
+/// Gives the values that a thread has begun to all.
+pub(super) fn share(
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    shared: &mut Assembly,
+    tally: &mut Tally,
+) {
+    let begun = std::mem::take(&mut tally.assembly);
+    shared.absorb(begun, &context.layout, |key, value| {
+        take_away(context, forks, key, value, tally);
+    });
+    if shared.is_full() {
+        end(context, forks, shared, tally);
+    }
+}
+
+/// Counts the values as they are of which no more chunks come. What is lost by that leaves the
+/// sums uneven.
+pub(super) fn end(
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    shared: &mut Assembly,
+    tally: &mut Tally,
+) {
+    shared.end(|key, value| take_away(context, forks, key, value, tally));
+}
+
+fn take_away(
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    (fork, value): Key,
+    assembled: Assembled,
+    tally: &mut Tally,
+) {
+    if let Some(link) = ToastLink::of(context, &forks[fork]) {
+        let layout = &context.layout;
+        let sum = tally.toast.assembled(link, value, assembled, layout);
+        let counts = tally.forks.entry(fork).or_default();
+        counts.toast_sum = counts.toast_sum.wrapping_add(sum);
+    }
+}
+
 /// Reads the tables again whose chunks do not come out even, and says which values are not
 /// whole.
 pub(super) fn look_again(
@@ -241,6 +381,10 @@ pub(super) fn look_again(
     }
     let chunks = u128::from(tally.toast.chunks) * u128::from(buckets) / BUCKETS as u128;
     let parts = u64::try_from(chunks).unwrap_or(u64::MAX) / CHUNKS_AT_ONCE + 1;
+    tracing::debug!(
+        "{} TOAST tables are read again, {parts} times",
+        uneven.len()
+    );
     for part in 0..parts.min(MOST_PARTS) {
         let wanted = |hash: u64| {
             let bucket = bucket(hash);
@@ -350,67 +494,186 @@ fn read_part(
 ) {
     let layout = &context.layout;
     let tables: Vec<usize> = uneven.values().flat_map(|u| u.tables.clone()).collect();
-    let asked = each_tuple(evidence, context, forks, &tables, tally, &|seen, asked| {
-        let (Some(link), Some(desc), TupleState::Row) =
-            (seen.page.toast, seen.page.tuple_desc, seen.state)
-        else {
-            return;
-        };
-        if seen.page.is_replayed()
-            || seen.page.is_ahead()
-            || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
-        {
-            return;
-        }
-        let _ = desc.walk(&seen.tuple.header, seen.bytes, |attnum, stored| {
-            if let Stored::External(pointer) = stored
-                && let Some(value) = value_of(link, pointer, layout)
-                && wanted(link.hash(value.value))
+    let asked = each_tuple(
+        evidence,
+        context,
+        forks,
+        &tables,
+        tally,
+        &|seen, asked: &mut Vec<Asked>| {
+            let (Some(link), Some(desc), TupleState::Row) =
+                (seen.page.toast, seen.page.tuple_desc, seen.state)
+            else {
+                return;
+            };
+            if seen.page.is_replayed()
+                || seen.page.is_ahead()
+                || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
             {
-                asked.push(Asked {
-                    link,
-                    value,
-                    fork: seen.fork,
-                    blkno: seen.page.blkno,
-                    offnum: seen.tuple.offnum,
-                    lp_off: seen.tuple.lp.lp_off(),
-                    attnum,
-                });
+                return;
             }
-        });
-    });
-    let values: HashSet<(ToastLink, Oid)> = asked
-        .iter()
-        .map(|asked| (asked.link, asked.value.value))
-        .collect();
-    let toast: Vec<usize> = uneven.values().map(|u| u.toast).collect();
-    let mut found = each_tuple(evidence, context, forks, &toast, tally, &|seen, found| {
-        // The server takes what it sees without asking who deleted it, or whether who inserted
-        // it ended (heapam_visibility.c: HeapTupleSatisfiesToast).
-        let header = &seen.tuple.header;
-        let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
-        if let Some(link) = seen.page.toast
-            && !aborted
-            && let Some((chunk, is_odd)) = chunk_of(&seen, layout)
-            && values.contains(&(link, chunk.chunk_id))
-        {
-            let is_row = seen.state == TupleState::Row;
-            found.push(Found {
-                link,
-                chunk,
-                place: (seen.page.blkno, seen.tuple.offnum),
-                is_row,
-                is_odd,
+            let _ = desc.walk(&seen.tuple.header, seen.bytes, |attnum, stored| {
+                if let Stored::External(pointer) = stored
+                    && let Some(value) = value_of(link, pointer, layout)
+                    && wanted(link.hash(value.value))
+                {
+                    asked.push(Asked {
+                        link,
+                        value,
+                        claim: Claim::of(pointer, layout),
+                        fork: seen.fork,
+                        blkno: seen.page.blkno,
+                        offnum: seen.tuple.offnum,
+                        lp_off: seen.tuple.lp.lp_off(),
+                        attnum,
+                    });
+                }
             });
-        }
+        },
+    );
+    let asked: Vec<Asked> = asked.into_iter().flatten().collect();
+    let mut values: FxHashMap<(ToastLink, Oid), Wanted> = FxHashMap::default();
+    for asked in &asked {
+        let key = (asked.link, asked.value.value);
+        let wanted = values.entry(key).or_default();
+        wanted.most = wanted.most.max(asked.value.count() + TOO_MUCH);
+        wanted.is_compressed |= asked.claim.is_some();
+    }
+    let toast: Vec<usize> = uneven.values().map(|u| u.toast).collect();
+    let gathered = each_tuple(
+        evidence,
+        context,
+        forks,
+        &toast,
+        tally,
+        &|seen, mine: &mut Gathered| {
+            // The server takes what it sees without asking who deleted it, or whether who inserted
+            // it ended (heapam_visibility.c: HeapTupleSatisfiesToast).
+            let header = &seen.tuple.header;
+            let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
+            if let Some(link) = seen.page.toast
+                && !aborted
+                && let Some((chunk, is_odd)) = chunk_of(&seen, layout)
+                && let Some(wanted) = values.get(&(link, chunk.chunk_id))
+            {
+                let is_row = seen.state == TupleState::Row;
+                let key = (link, chunk.chunk_id, is_row);
+                let held = mine.held.entry(key).or_default();
+                if *held <= wanted.most {
+                    *held += 1;
+                    mine.found.push(Found {
+                        link,
+                        chunk,
+                        place: (seen.page.blkno, seen.tuple.offnum),
+                        is_row,
+                        is_odd,
+                    });
+                }
+                if wanted.is_compressed && is_row && !is_odd {
+                    mine.assemble(&seen, chunk, layout);
+                }
+            }
+        },
+    );
+    let mut all = Gathered::default();
+    for more in gathered {
+        all.merge(more, layout);
+    }
+    let Gathered {
+        mut assembly,
+        mut assembled,
+        ..
+    } = all;
+    assembly.end(|key, value| {
+        assembled.insert(key, value);
     });
-    found.sort_unstable();
+    all.found.sort_unstable();
+    let mut unknown = BTreeSet::new();
     for asked in asked {
         let key = (asked.link, asked.value.value);
+        let found = &all.found;
         let from = found.partition_point(|found| (found.link, found.chunk.chunk_id) < key);
         let to = found.partition_point(|found| (found.link, found.chunk.chunk_id) <= key);
         let chunks = found.get(from..to).unwrap_or_default();
-        judge(context, forks, uneven, asked, chunks, tally);
+        let Some(toast) = uneven.get(&asked.link).map(|uneven| uneven.toast) else {
+            continue;
+        };
+        let scanned = Scanned {
+            context,
+            forks,
+            toast,
+            most: values.get(&key).map_or(0, |wanted| wanted.most) as usize,
+        };
+        let value = assembled.get(&(toast, asked.value.value));
+        let is_complete = scanned.judge(asked, chunks, tally);
+        if is_complete && !scanned.judge_compressed(asked, chunks, value, tally) {
+            unknown.insert(toast);
+        }
+    }
+    let files = unknown
+        .iter()
+        .flat_map(|toast| forks[*toast].segments.values());
+    for (file, _) in files {
+        let reason = "whether all compressed values decompress: too much out of order";
+        evidence.record_not_examined(*file, None, reason.to_owned());
+    }
+}
+
+/// A value whose chunks are wanted.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// Chunks that are looked at.
+    most: u32,
+    is_compressed: bool,
+}
+
+/// What a thread has gathered of the values that are asked for.
+struct Gathered {
+    found: Vec<Found>,
+    /// How many chunks of each, and whether they are rows.
+    held: FxHashMap<(ToastLink, Oid, bool), u32>,
+    assembly: Assembly,
+    assembled: HashMap<Key, Assembled>,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            held: FxHashMap::default(),
+            assembly: Assembly::thorough(),
+            assembled: HashMap::new(),
+        }
+    }
+}
+
+impl Gathered {
+    fn assemble(&mut self, seen: &Seen<'_>, chunk: Chunk, layout: &Layout) {
+        let Some(data) = chunk_data(&seen.tuple.header, seen.bytes, chunk) else {
+            return;
+        };
+        let key = (seen.fork, chunk.chunk_id);
+        if let Some(value) = self.assembly.add(key, chunk, data, layout) {
+            self.assembled.insert(key, value);
+        }
+        self.bound();
+    }
+
+    fn merge(&mut self, other: Self, layout: &Layout) {
+        self.found.extend(other.found);
+        self.assembled.extend(other.assembled);
+        let assembled = &mut self.assembled;
+        self.assembly.absorb(other.assembly, layout, |key, value| {
+            assembled.insert(key, value);
+        });
+        self.bound();
+    }
+
+    /// Gives up what waits when it is too much.
+    fn bound(&mut self) {
+        if self.assembly.is_full() {
+            self.assembly = Assembly::thorough();
+        }
     }
 }
 
@@ -443,46 +706,130 @@ fn chunk_of(seen: &Seen<'_>, layout: &Layout) -> Option<(Chunk, bool)> {
     }
 }
 
-/// Says what is wrong with a value whose chunks these are.
-fn judge(
-    context: &ScanContext<'_>,
-    forks: &[ForkFiles],
-    uneven: &BTreeMap<ToastLink, Uneven>,
-    asked: Asked,
-    chunks: &[Found],
-    tally: &mut Tally,
-) {
-    let rows: Vec<Chunk> = chunks
-        .iter()
-        .filter(|found| found.is_row && !found.is_odd)
-        .map(|found| found.chunk)
-        .collect();
-    let Some(fault) = asked.value.fault(&rows) else {
-        return;
-    };
-    let Some(toast) = uneven.get(&asked.link).map(|uneven| uneven.toast) else {
-        return;
-    };
-    let met = met(asked.value, chunks);
-    let mut message = fault.message(asked.value.value);
-    if met == Met::Nothing && !context.clog_is_whole {
-        // Who looks at the commit log alone takes the chunks for aborted. The server does not.
-        return;
+/// A TOAST table that was read again.
+struct Scanned<'a> {
+    context: &'a ScanContext<'a>,
+    forks: &'a [ForkFiles],
+    toast: usize,
+    /// Chunks of a value that are looked at.
+    most: usize,
+}
+
+impl Scanned<'_> {
+    /// Says what is wrong with the chunks of a value; tells whether nothing is.
+    fn judge(&self, asked: Asked, chunks: &[Found], tally: &mut Tally) -> bool {
+        let rows: Vec<Chunk> = chunks
+            .iter()
+            .filter(|found| found.is_row && !found.is_odd)
+            .map(|found| found.chunk)
+            .collect();
+        if chunks.iter().filter(|found| found.is_row).count() > self.most {
+            self.judge_many(asked, tally);
+            return false;
+        }
+        let Some(fault) = asked.value.fault(&rows) else {
+            return true;
+        };
+        let met = self.met(asked.value, chunks);
+        let mut message = fault.message(asked.value.value);
+        if met == Met::Nothing && !self.context.clog_is_whole {
+            // Who looks at the commit log alone takes the chunks for aborted. The server does not.
+            return false;
+        }
+        if met == Met::Nothing {
+            message += "; the server still reads deleted chunks, until VACUUM removes them";
+        }
+        // Blocks and files that cannot be read, and rows that are no chunks, have words of their
+        // own.
+        let counts = tally.forks.get(&self.toast);
+        let has_unreadable = counts.is_some_and(|counts| !counts.unreadable.is_empty());
+        let is_whole = || is_whole(&self.forks[self.toast], &self.context.layout);
+        let met = match met {
+            Met::Fault(met) if !has_unreadable && is_whole() => Some(met),
+            _ => None,
+        };
+        self.push_incomplete(&asked, &message, met, tally);
+        false
     }
-    if met == Met::Nothing {
-        message += "; the server still reads deleted chunks, until VACUUM removes them";
+
+    /// What the server meets when it reads a value.
+    fn met(&self, value: ToastValue, chunks: &[Found]) -> Met {
+        if chunks.iter().filter(|found| !found.is_row).count() > self.most {
+            return Met::Unknown;
+        }
+        met(value, chunks)
     }
-    // Blocks and files that cannot be read, and rows that are no chunks, have words of their
-    // own.
-    let counts = tally.forks.get(&toast);
-    let has_unreadable = counts.is_some_and(|counts| !counts.unreadable.is_empty());
-    let met = match met {
-        Met::Fault(met) if !has_unreadable && is_whole(&forks[toast], &context.layout) => Some(met),
-        _ => None,
-    };
-    let toast = &forks[toast];
-    let finding = toast_value_incomplete::finding(context, forks, &asked, toast, &message, met);
-    tally.push(finding);
+
+    /// Says that there are far more chunks than there should be; the server may meet any first.
+    fn judge_many(&self, asked: Asked, tally: &mut Tally) {
+        let (value, count, most) = (asked.value.value, asked.value.count(), self.most);
+        let message = format!("toast value {value} has more than {most} chunks, not {count}");
+        self.push_incomplete(&asked, &message, None, tally);
+    }
+
+    fn push_incomplete(
+        &self,
+        asked: &Asked,
+        message: &str,
+        met: Option<ToastValueFault>,
+        tally: &mut Tally,
+    ) {
+        let (context, forks) = (self.context, self.forks);
+        let toast = context.names.relation(forks[self.toast].locator);
+        let error = met.zip(toast).map(|(met, toast)| {
+            let (value, name) = (asked.value.value, &toast.class.relname);
+            met.server_error(value, name, context.layout.version)
+        });
+        let check = &toast_value_incomplete::CHECK;
+        tally.push(asked.finding(check, context, forks, message, error));
+    }
+
+    /// Says why a value does not decompress whose chunks are all there, if its pointer calls it
+    /// compressed. Tells whether that is known.
+    fn judge_compressed(
+        &self,
+        asked: Asked,
+        chunks: &[Found],
+        assembled: Option<&Assembled>,
+        tally: &mut Tally,
+    ) -> bool {
+        let Some(claim) = asked.claim else {
+            return true;
+        };
+        let Some(assembled) = assembled.filter(|a| a.size == asked.value.extsize) else {
+            return false;
+        };
+        let layout = &self.context.layout;
+        let data = assembled
+            .header
+            .map(|header| Claim::of_data(header, layout));
+        let what = match (data, assembled.fault) {
+            (None, _) => format!("{} bytes are no compressed value", assembled.size),
+            (_, Some(fault)) => fault.to_string(),
+            (Some(data), None) if data.size != claim.size => {
+                format!(
+                    "its pointer tells a size of {}, its data of {}",
+                    claim.size, data.size
+                )
+            }
+            // tuple-data-invalid tells of methods that there are not.
+            (Some(data), None) if data.method != claim.method && claim.method < 2 => format!(
+                "its pointer tells compression method {}, its data {}",
+                claim.method, data.method
+            ),
+            _ => return true,
+        };
+        // Chunks that are too much it meets first.
+        let met = self.met(asked.value, chunks) == Met::Nothing;
+        let error = assembled
+            .fault
+            .filter(|_| met)
+            .and_then(|fault| fault.server_error(layout));
+        let message = format!("toast value {}: {what}", asked.value.value);
+        let check = &compressed_data_invalid::CHECK;
+        tally.push(asked.finding(check, self.context, self.forks, &message, error));
+        true
+    }
 }
 
 /// What the server meets when it reads a value.
@@ -543,16 +890,17 @@ struct Seen<'a> {
 }
 
 /// Reads the tuples of some forks once more, but for those on blocks that the server refuses.
-fn each_tuple<T: Send>(
+/// Each thread takes what it wants of them.
+fn each_tuple<S: Default + Send>(
     evidence: &Evidence,
     context: &ScanContext<'_>,
     forks: &[ForkFiles],
     wanted: &[usize],
     tally: &Tally,
-    take: &(dyn Fn(Seen<'_>, &mut Vec<T>) + Sync),
-) -> Vec<T> {
-    let new = || (Tally::new(&context.layout, 0), Vec::new());
-    let visit = |number: usize, pages: Pages<'_>, (scratch, taken): &mut (Tally, Vec<T>)| {
+    take: &(dyn Fn(Seen<'_>, &mut S) + Sync),
+) -> Vec<S> {
+    let new = || (Tally::new(&context.layout, 0), S::default());
+    let visit = |number: usize, pages: Pages<'_>, (scratch, taken): &mut (Tally, S)| {
         let refused = tally.forks.get(&number).map(|counts| &counts.unreadable);
         for view in pages {
             let is_refused = refused.is_some_and(|blocks| blocks.contains(view.blkno));
@@ -580,27 +928,46 @@ fn each_tuple<T: Send>(
         }
     };
     let states = read_forks(evidence, context, forks, wanted, &new, &visit, &|_| ());
-    states.into_iter().flat_map(|(_, taken)| taken).collect()
+    states.into_iter().map(|(_, taken)| taken).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::version::{Major, Version};
     use proptest::prelude::*;
 
     proptest! {
         /// The chunks of a value take away what its pointer adds, and no others do.
         #[test]
         fn a_whole_value_comes_out_even(
-            value in 1..u32::MAX,
+            value in 1..u32::MAX - 1,
             extsize in 1..60_000_u32,
             wrong in 0..40_u32,
             by in 1..1996_u32,
         ) {
             let link = ToastLink { database: 5, toastrelid: 16_384 };
             let asked = ToastValue { value, extsize, max: 1996 };
+            let layout = Layout::usual(Version::of(Major::V15).unwrap());
+            let claim = Claim { size: by * 7, method: wrong % 2 };
+            let claimed = (wrong % 3 == 0).then_some(claim);
             let mut sums = ToastSums::default();
-            let mut sum = sums.ask(link, asked);
+            let mut sum = sums.ask(link, asked, claimed);
+            if claimed.is_some() {
+                let header = (claim.size | claim.method << 30).to_le_bytes();
+                let header = Some(Compression::from(header));
+                let whole = Assembled { size: extsize, header, fault: None };
+                let other = ToastSums::default().assembled(link, value + 1, whole, &layout);
+                let taken = sums.assembled(link, value, whole, &layout);
+                prop_assert_ne!(taken, other);
+                for other in [
+                    Claim { size: claim.size + 1, ..claim },
+                    Claim { method: 1 - claim.method, ..claim },
+                ] {
+                    prop_assert_ne!(sums.clone().ask(link, asked, Some(other)), sum);
+                }
+                sum = sum.wrapping_add(taken);
+            }
             for seq in 0..asked.count() {
                 let chunk = Chunk { chunk_id: value, chunk_seq: seq, size: asked.size_of(seq) };
                 sum = sum.wrapping_add(sums.find(link, chunk));

@@ -3,8 +3,8 @@
 //!
 //! Each table has one fault: of several on a page the server first meets those of tuple headers, since it decides which
 //! tuples it sees before it takes any apart. What is inside a value of an enum or of a composite type is no business of the
-//! report, and of no kind here: nor is a size in a TOAST pointer that makes the server take what is not
-//! compressed for compressed, or an empty TOAST table, of which only the index tells which block it is that cannot be read.
+//! report, and of no kind here: nor is an empty TOAST table, of which only the index tells which block it is that cannot be
+//! read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,11 +48,16 @@ const PD_PAGESIZE_VERSION: usize = 18;
 /// Where the second column begins in a tuple without nulls whose first is an integer, and what a varlena has there.
 const BODY: usize = 28;
 /// The same of a pointer to a value stored out of line (`varatt_external`).
+const POINTER_RAWSIZE: usize = BODY + 2;
+const POINTER_EXTINFO: usize = BODY + 6;
 const POINTER_VALUE: usize = BODY + 10;
 const POINTER_TOAST: usize = BODY + 14;
 /// Where a chunk has its number, and its data.
 const CHUNK_SEQ: usize = 28;
 const CHUNK_DATA: usize = 32;
+/// Where the first chunk of a compressed value has the value's size, and the compressed bytes.
+const CHUNK_SIZE: usize = CHUNK_DATA + 4;
+const CHUNK_STREAM: usize = CHUNK_DATA + 8;
 
 /// A table that is damaged, and its files.
 struct Table {
@@ -158,6 +163,19 @@ const TOASTED: &str = "CREATE TABLE $t (id int, body text)
     INSERT INTO $t SELECT i, repeat('w', 9900) FROM generate_series(1, 3) i
     VACUUM $t";
 
+/// The same, of which a server that takes it for compressed takes the method for pglz.
+const TOASTED_ZEROS: &str = "CREATE TABLE $t (id int, body text)
+    ALTER TABLE $t ALTER body SET STORAGE EXTERNAL
+    INSERT INTO $t SELECT i, repeat('0', 9900) FROM generate_series(1, 3) i
+    VACUUM $t";
+/// Compressed: three chunks a value.
+const TOASTED_PGLZ: &str = "CREATE TABLE $t (id int, body text)
+    INSERT INTO $t SELECT i, (SELECT string_agg(md5((i * 1000 + n)::text) || repeat('z', 30), '') FROM generate_series(1, 140) n) FROM generate_series(1, 3) i
+    VACUUM $t";
+const TOASTED_LZ4: &str = "CREATE TABLE $t (id int, body text COMPRESSION lz4)
+    INSERT INTO $t SELECT i, (SELECT string_agg(md5((i * 1000 + n)::text) || repeat('z', 30), '') FROM generate_series(1, 140) n) FROM generate_series(1, 3) i
+    VACUUM $t";
+
 /// Changes a page and makes its checksum fit.
 fn page(path: &Path, block: u32, edit: impl FnOnce(&mut Page)) {
     let mut page = Page::read(path, block as usize);
@@ -228,6 +246,22 @@ fn all_visible(table: &Table) {
 /// Overwrites four bytes of the second column of the first tuple.
 fn word(table: &Table, at: usize, value: u32) {
     first(table, |page| page.set_xid(1, at, value));
+}
+
+/// Changes four bytes of a chunk.
+fn chunk(table: &Table, offnum: usize, at: usize, change: fn(u32) -> u32) {
+    page(&table.toast, 0, |page| {
+        let word = change(page.u32(offnum, at));
+        page.set_xid(offnum, at, word);
+    });
+}
+
+/// Changes four bytes of the pointer in the first tuple.
+fn pointer(table: &Table, at: usize, change: fn(u32) -> u32) {
+    first(table, |page| {
+        let word = change(page.u32(1, at));
+        page.set_xid(1, at, word);
+    });
 }
 
 /// Drops a chunk from the page, as a line pointer that was never used.
@@ -481,6 +515,34 @@ fn kinds() -> Vec<Kind> {
             set_line_pointer(page, 2, first & 0x7FFF, 1, first >> 17);
         })),
         kind("value without chunks", TOASTED, |t| (1..=4).for_each(|offnum| drop_chunk(t, offnum))),
+        kind("untouched toasted pglz", TOASTED_PGLZ, |_| {}),
+        kind("untouched toasted lz4", TOASTED_LZ4, |_| {}).since(14),
+        kind("pglz chunk", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_STREAM, |_| u32::MAX)),
+        kind("second pglz chunk", TOASTED_PGLZ, |t| chunk(t, 2, CHUNK_DATA + 400, |_| 0)),
+        kind("pglz chunk of size too large", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_SIZE, |size| size + 1)),
+        kind("pglz chunk of size too small", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_SIZE, |size| size - 1)),
+        kind("pglz chunk of size of a gigabyte", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_SIZE, |_| 0x3FFF_FFFF)),
+        kind("pglz chunk of no method", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_SIZE, |size| size | 2 << 30)),
+        kind("pglz chunk called lz4", TOASTED_PGLZ, |t| chunk(t, 1, CHUNK_SIZE, |size| size | 1 << 30)).since(14),
+        kind("lz4 chunk", TOASTED_LZ4, |t| chunk(t, 2, CHUNK_DATA + 400, |_| 0)).since(14),
+        kind("lz4 chunk of size too large", TOASTED_LZ4, |t| chunk(t, 1, CHUNK_SIZE, |size| size + 1)).since(14),
+        kind("lz4 chunk of size too small", TOASTED_LZ4, |t| chunk(t, 1, CHUNK_SIZE, |size| size - 1)).since(14),
+        kind("pglz chunk missing and wrong", TOASTED_PGLZ, |t| {
+            chunk(t, 1, CHUNK_STREAM, |_| u32::MAX);
+            drop_chunk(t, 2);
+        }),
+        kind("pointer calls plain compressed", TOASTED_ZEROS, |t| pointer(t, POINTER_RAWSIZE, |size| size + 1)),
+        kind("pointer of a gigabyte to plain", TOASTED_ZEROS, |t| word(t, POINTER_RAWSIZE, 0x3FFF_FFFF)),
+        kind("pointer calls plain lz4", TOASTED, |t| pointer(t, POINTER_RAWSIZE, |size| size + 1)).since(14),
+        kind("pointer calls compressed plain", TOASTED_PGLZ, |t| {
+            first(t, |page| {
+                let stored = page.u32(1, POINTER_EXTINFO) & 0x3FFF_FFFF;
+                page.set_xid(1, POINTER_RAWSIZE, stored + 4);
+            });
+        }).chance("the compressed bytes are text or not as it happens"),
+        kind("pointer of another size to pglz", TOASTED_PGLZ, |t| pointer(t, POINTER_RAWSIZE, |size| size + 100)),
+        kind("pointer of another method to pglz", TOASTED_PGLZ, |t| pointer(t, POINTER_EXTINFO, |info| info | 1 << 30)).since(14),
+        kind("pointer of no method to pglz", TOASTED_PGLZ, |t| pointer(t, POINTER_EXTINFO, |info| info | 3 << 30)).since(14),
         kind("pointer to a missing value", TOASTED, |t| word(t, POINTER_VALUE, 77)),
         kind("pointer to a missing TOAST table", TOASTED, |t| word(t, POINTER_TOAST, 77)),
 

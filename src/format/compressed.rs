@@ -1,0 +1,155 @@
+//! Whether a compressed value inflates to what its header tells, without inflating it.
+//!
+//! Sources: `detoast.c: toast_decompress_datum`, `toast_compression.c: pglz_decompress_datum`,
+//! `lz4_decompress_datum` (`tuptoaster.c: toast_decompress_datum` up to 12).
+//!
+//! ```text
+//! size:4 (14 on: 30 bits, 2 bits method) | pglz stream or lz4 block
+//! ```
+
+use super::cursor::Malformed;
+use super::tuple::{Compression, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use super::version::{Layout, Major};
+use super::{lz4, pglz};
+use std::fmt;
+
+/// Why a value cannot be decompressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CompressionFault {
+    /// There is no such method.
+    Method(u32),
+    /// No value is that long.
+    Size(u32),
+    /// The compressed bytes are wrong.
+    Data(Malformed, u32),
+}
+
+impl fmt::Display for CompressionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(method) => write!(f, "compression method {method} is none"),
+            Self::Size(size) => {
+                let limit = VARLENA_SIZE_LIMIT.saturating_sub(VARHDRSZ);
+                write!(f, "size {size} exceeds limit {limit}")
+            }
+            Self::Data(malformed, size) => write!(f, "{malformed}, which is {size} bytes"),
+        }
+    }
+}
+
+impl CompressionFault {
+    /// What a query that reads the value says, where that can be told.
+    #[must_use]
+    pub fn server_error(self, layout: &Layout) -> Option<String> {
+        let error = match self {
+            // Up to 10 the server copies what lies before the value in its memory.
+            Self::Data(Malformed { why, .. }, _)
+                if why == pglz::BEFORE_START && !layout.since(Major::V11) =>
+            {
+                return None;
+            }
+            // It takes a shorter value from lz4, and one that refers to what is not there yet.
+            Self::Data(Malformed { why, .. }, _)
+                if why == lz4::TOO_SHORT || why == lz4::NO_OFFSET =>
+            {
+                return None;
+            }
+            Self::Data(..) if !layout.since(Major::V9_5) => "compressed data is corrupt",
+            Self::Data(..) if !layout.since(Major::V14) => "compressed data is corrupted",
+            Self::Data(Malformed { what, .. }, _) if what == lz4::WHAT => {
+                "compressed lz4 data is corrupt"
+            }
+            Self::Data(..) => "compressed pglz data is corrupt",
+            Self::Method(method) => return Some(format!("invalid compression method id {method}")),
+            // It is signed up to 13; what overflows asks for nothing.
+            Self::Size(size) => {
+                return match size.cast_signed().wrapping_add(VARHDRSZ.cast_signed()) {
+                    0..=3 => None,
+                    bytes => Some(invalid_memory_alloc(bytes.into())),
+                };
+            }
+        };
+        Some(error.to_owned())
+    }
+}
+
+/// What `mcxt.c: palloc` says of a size it is asked for.
+#[must_use]
+pub fn invalid_memory_alloc(bytes: i64) -> String {
+    let size = bytes.cast_unsigned();
+    format!("invalid memory alloc request size {size}")
+}
+
+/// A compressed value that is followed as its bytes come; nothing is kept of them.
+#[derive(Clone, Debug)]
+pub struct Inflation {
+    size: u32,
+    stream: Stream,
+    fault: Option<Malformed>,
+}
+
+#[derive(Clone, Debug)]
+enum Stream {
+    Pglz(pglz::Stream),
+    /// By the rules up to 11.
+    OldPglz(pglz::Stream),
+    Lz4(lz4::Stream),
+}
+
+impl Inflation {
+    /// Of a value with this header.
+    ///
+    /// # Errors
+    /// When no value has it.
+    pub fn new(header: Compression, layout: &Layout) -> Result<Self, CompressionFault> {
+        let size = header.size(layout);
+        if size > VARLENA_SIZE_LIMIT.saturating_sub(VARHDRSZ) {
+            return Err(CompressionFault::Size(size));
+        }
+        let rawsize = usize::try_from(size).map_err(|_| CompressionFault::Size(size))?;
+        let stream = match header.method(layout) {
+            0 if !layout.since(Major::V12) => Stream::OldPglz(pglz::Stream::new(rawsize)),
+            0 => Stream::Pglz(pglz::Stream::new(rawsize)),
+            1 => Stream::Lz4(lz4::Stream::new(rawsize)),
+            method => return Err(CompressionFault::Method(method)),
+        };
+        Ok(Self {
+            size,
+            stream,
+            fault: None,
+        })
+    }
+
+    /// Takes the next bytes behind the header.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.fault.is_none() {
+            let fed = match &mut self.stream {
+                Stream::Pglz(stream) | Stream::OldPglz(stream) => stream.feed(bytes),
+                Stream::Lz4(stream) => stream.feed(bytes),
+            };
+            self.fault = fed.err();
+        }
+    }
+
+    /// Whether nothing that comes can make it sound.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        let broken = match &self.stream {
+            Stream::Pglz(stream) | Stream::OldPglz(stream) => stream.is_broken(),
+            Stream::Lz4(stream) => stream.is_broken(),
+        };
+        broken || self.fault.is_some()
+    }
+
+    /// Why it does not inflate, when these are all its bytes.
+    #[must_use]
+    pub fn fault(&self) -> Option<CompressionFault> {
+        let finished = || match &self.stream {
+            Stream::Pglz(stream) => stream.finish(),
+            Stream::OldPglz(stream) => stream.finish_before_12(),
+            Stream::Lz4(stream) => stream.finish(),
+        };
+        let malformed = self.fault.or_else(|| finished().err())?;
+        Some(CompressionFault::Data(malformed, self.size))
+    }
+}
