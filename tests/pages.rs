@@ -1,6 +1,7 @@
 //! Pages of real clusters: what is healthy must look healthy to every parser.
 
-use pgautopsy::format::checksum::{Cause, explain, page_checksum};
+use pgautopsy::format::cause::{Cause, explain};
+use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::fsm::FsmPage;
 use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::index::{Meta, PageKind, Special};
