@@ -1303,6 +1303,14 @@ mod tests {
         }
 
         #[test]
+        fn one_wrong_byte_is_found(len in 1_usize..100, at in 0_usize..100, zero in any::<bool>()) {
+            let mut text = vec![b'x'; len];
+            prop_assert_eq!(Encoding::Utf8.fault_at(&text), None);
+            text[at % len] = if zero { 0 } else { 0xFF };
+            prop_assert_eq!(Encoding::Utf8.fault_at(&text), Some(at % len));
+        }
+
+        #[test]
         fn text_is_text(text in "[^\0]{0,60}") {
             prop_assert_eq!(Encoding::Utf8.fault_at(text.as_bytes()), None);
             prop_assert_eq!(Encoding::Bytes.fault_at(text.as_bytes()), None);

@@ -276,6 +276,45 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn long_streams(
+            groups in proptest::collection::vec(
+                (proptest::num::u8::ANY, proptest::array::uniform24(proptest::num::u8::ANY)),
+                1..400,
+            ),
+            first in 0..300_usize,
+            off in -3..3_isize,
+            size in 1..3000_usize,
+        ) {
+            // Literals first, so that most matches lie within the output.
+            let mut source = vec![0; first * 9];
+            let mut len = first * 8;
+            for (control, bytes) in groups {
+                source.push(control);
+                let mut bytes = bytes.iter();
+                for item in 0..8 {
+                    let byte = bytes.next().unwrap();
+                    source.push(*byte);
+                    if control >> item & 1 == 0 {
+                        len += 1;
+                        continue;
+                    }
+                    source.push(*bytes.next().unwrap());
+                    len += usize::from(byte & 15) + 3;
+                    if byte & 15 == 15 {
+                        let more = *bytes.next().unwrap();
+                        source.push(more);
+                        len += usize::from(more);
+                    }
+                }
+            }
+            let len = len.saturating_add_signed(off);
+            let inflated = decompress(&source, &mut vec![0; len]);
+            let mut stream = Stream::new(len);
+            let fed = source.chunks(size).try_for_each(|piece| stream.feed(piece));
+            assert_eq!(fed.and_then(|()| stream.finish()), inflated);
+        }
+
+        #[test]
         fn any_bytes_in_any_pieces(source: Vec<u8>, len in 0..9000_usize, size in 1..9_usize) {
             let inflated = decompress(&source, &mut vec![0; len]);
             let mut stream = Stream::new(len);

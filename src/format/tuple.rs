@@ -276,9 +276,11 @@ impl TupleDesc {
         {
             (first, off) = (self.first_typed.0, end);
         }
-        let natts = usize::from(header.natts());
-        let columns = self.attributes.iter().zip(&self.types).enumerate();
-        for (at, (attribute, value_type)) in columns.take(natts).skip(first) {
+        for at in first..usize::from(header.natts()).min(self.types.len()) {
+            let (Some(attribute), Some(value_type)) = (self.attributes.get(at), self.types.get(at))
+            else {
+                return;
+            };
             if nulls.is_some_and(|nulls| is_null(nulls, at)) {
                 continue;
             }

@@ -155,33 +155,33 @@ impl Encoding {
 const SS2: u8 = 0x8E;
 const SS3: u8 = 0x8F;
 
-/// Whether a text is of bytes from 0x01 to 0x7F alone, eight at a time.
+/// Whether a text is of bytes from 0x01 to 0x7F alone.
 #[inline]
 fn is_ascii(text: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    let (words, rest) = text.as_chunks::<8>();
-    let (mut high, mut nonzero) = (0, HIGH);
-    let mut take = |word: [u8; 8]| {
-        let word = u64::from_le_bytes(word);
-        high |= word;
-        // Carries come from bytes that are not ASCII alone.
-        nonzero &= word.wrapping_add(LOW);
-    };
-    for word in words {
-        take(*word);
+    let (chunks, rest) = text.as_chunks::<32>();
+    let all = chunks
+        .iter()
+        .fold(true, |all, chunk| all & are_ascii(chunk));
+    if rest.is_empty() {
+        return all;
     }
-    if !rest.is_empty() {
-        match text.last_chunk::<8>() {
-            Some(word) => take(*word),
-            None => {
-                let mut word = [1; 8];
-                for (to, from) in word.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                take(word);
-            }
-        }
+    // What is left is looked at with some of what was, in as few steps.
+    if let Some(last) = text.last_chunk::<32>() {
+        return all & are_ascii(last);
     }
-    high & HIGH == 0 && nonzero & HIGH == HIGH
+    if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        return are_ascii(first) & are_ascii(last);
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        return are_ascii(first) & are_ascii(last);
+    }
+    text.iter().all(|byte| byte.cast_signed() > 0)
+}
+
+/// Without a branch, so that it becomes a few instructions.
+#[inline]
+fn are_ascii<const N: usize>(bytes: &[u8; N]) -> bool {
+    bytes
+        .iter()
+        .fold(true, |all, byte| all & (byte.cast_signed() > 0))
 }
