@@ -314,4 +314,13 @@ mod tests {
             assert!(ControlFile::parse(v, &bytes[..at + 3]).is_err());
         }
     }
+
+    #[test]
+    fn times_are_integers_from_10_on() {
+        for v in &VERSIONS {
+            let control = ControlFile::parse(v, &vec![0; v.control_crc_at + 4]).unwrap();
+            let integers = control.layout().integer_datetimes;
+            assert_eq!(integers, v.since(Major::V10), "{}", v.major);
+        }
+    }
 }
