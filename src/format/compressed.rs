@@ -42,9 +42,9 @@ impl CompressionFault {
     #[must_use]
     pub fn server_error(self, layout: &Layout) -> Option<String> {
         let error = match self {
-            // Up to 10 the server copies what lies before the value in its memory.
+            // Up to 12 the server copies what lies before the value in its memory.
             Self::Data(Malformed { why, .. }, _)
-                if why == pglz::BEFORE_START && !layout.since(Major::V11) =>
+                if why == pglz::BEFORE_START && !layout.since(Major::V13) =>
             {
                 return None;
             }
@@ -133,9 +133,9 @@ impl Inflation {
 
     /// Whether nothing that comes can make it sound.
     #[must_use]
-    pub const fn is_broken(&self) -> bool {
+    pub fn is_broken(&self) -> bool {
         let broken = match &self.stream {
-            Stream::Pglz(stream) | Stream::OldPglz(stream) => stream.is_broken(),
+            Stream::Pglz(stream) | Stream::OldPglz(stream) => stream.before_start().is_some(),
             Stream::Lz4(stream) => stream.is_broken(),
         };
         broken || self.fault.is_some()
@@ -149,7 +149,15 @@ impl Inflation {
             Stream::OldPglz(stream) => stream.finish_before_12(),
             Stream::Lz4(stream) => stream.finish(),
         };
-        let malformed = self.fault.or_else(|| finished().err())?;
+        // malloc maps what is as large as this by itself: up to 12 the server may crash on what
+        // lies before it, and never see that the sizes are wrong, too.
+        let first = match &self.stream {
+            Stream::Pglz(stream) | Stream::OldPglz(stream) if self.size >= 128 << 10 => {
+                stream.before_start()
+            }
+            _ => None,
+        };
+        let malformed = first.or(self.fault).or_else(|| finished().err())?;
         Some(CompressionFault::Data(malformed, self.size))
     }
 }

@@ -79,17 +79,18 @@ impl Stream {
         self.follow(source, |_, _| {})
     }
 
-    /// Whether nothing that comes can make it sound.
+    /// Where it refers to bytes before its start.
     #[must_use]
-    pub const fn is_broken(&self) -> bool {
-        self.before_start.is_some()
+    pub fn before_start(&self) -> Option<Malformed> {
+        self.before_start.map(|at| malformed(at, BEFORE_START))
     }
 
     /// Whether it came out full, with nothing left over.
     ///
     /// # Errors
-    /// When it is too short, or refers to bytes before its start. That comes last: up to 10,
-    /// and in early minor releases up to 16, the server copies what lies there.
+    /// When it is too short, or refers to bytes before its start. That comes last: up to 12,
+    /// and in minor releases of 13 to 16 before the end of 2023, the server copies what lies
+    /// there.
     pub fn finish(&self) -> Result<(), Malformed> {
         if self.begun_len > 0 {
             return Err(malformed(self.sp, "ends too early"));
@@ -97,8 +98,7 @@ impl Stream {
         if self.dp != self.rawsize {
             return Err(malformed(self.sp, "inflates to less than it should"));
         }
-        self.before_start
-            .map_or(Ok(()), |at| Err(malformed(at, BEFORE_START)))
+        self.before_start().map_or(Ok(()), Err)
     }
 
     /// The same by the rules up to 11, when a last match that goes too far was an error.

@@ -163,10 +163,10 @@ const TOASTED: &str = "CREATE TABLE $t (id int, body text)
     INSERT INTO $t SELECT i, repeat('w', 9900) FROM generate_series(1, 3) i
     VACUUM $t";
 
-/// The same, of which a server that takes it for compressed takes the method for pglz.
-const TOASTED_ZEROS: &str = "CREATE TABLE $t (id int, body text)
+/// The same, of bytes that are no method, and up to 13 a size below 0, if taken for compressed.
+const TOASTED_BYTES: &str = "CREATE TABLE $t (id int, body bytea)
     ALTER TABLE $t ALTER body SET STORAGE EXTERNAL
-    INSERT INTO $t SELECT i, repeat('0', 9900) FROM generate_series(1, 3) i
+    INSERT INTO $t SELECT i, decode(repeat('a9', 9900), 'hex') FROM generate_series(1, 3) i
     VACUUM $t";
 /// Compressed: three chunks a value.
 const TOASTED_PGLZ: &str = "CREATE TABLE $t (id int, body text)
@@ -531,8 +531,8 @@ fn kinds() -> Vec<Kind> {
             chunk(t, 1, CHUNK_STREAM, |_| u32::MAX);
             drop_chunk(t, 2);
         }),
-        kind("pointer calls plain compressed", TOASTED_ZEROS, |t| pointer(t, POINTER_RAWSIZE, |size| size + 1)),
-        kind("pointer of a gigabyte to plain", TOASTED_ZEROS, |t| word(t, POINTER_RAWSIZE, 0x3FFF_FFFF)),
+        kind("pointer calls plain compressed", TOASTED_BYTES, |t| pointer(t, POINTER_RAWSIZE, |size| size + 1)),
+        kind("pointer of a gigabyte to plain", TOASTED_BYTES, |t| word(t, POINTER_RAWSIZE, 0x3FFF_FFFF)),
         kind("pointer calls plain lz4", TOASTED, |t| pointer(t, POINTER_RAWSIZE, |size| size + 1)).since(14),
         kind("pointer calls compressed plain", TOASTED_PGLZ, |t| {
             first(t, |page| {
