@@ -6,7 +6,8 @@ mod startup;
 
 use crate::check::Examination;
 use crate::checks::{
-    clog_segment_missing, page_lsn_beyond_wal, relation_cut_off, two_phase_file_invalid,
+    clog_segment_missing, lost_write, page_lsn_beyond_wal, page_misplaced, relation_cut_off,
+    two_phase_file_invalid, zero_page,
 };
 use crate::finding::{Findings, Place, Recovery, Severity};
 use crate::format::names::relation_path;
@@ -295,11 +296,30 @@ fn loses_in_silence(examination: &Examination<'_>, findings: &Findings) -> bool 
 /// The code of pages that are ahead of the WAL. They can be read; what is missing is the WAL.
 const AHEAD: &str = page_lsn_beyond_wal::CHECK.code;
 
+/// The codes of damage that the server does not notice: old, lost or doubled rows on pages
+/// that are in order as such.
+const UNNOTICED: [&str; 4] = [
+    lost_write::CHECK.code,
+    page_misplaced::CHECK.code,
+    relation_cut_off::CHECK.code,
+    zero_page::CHECK.code,
+];
+
 /// Relations of which something cannot be read.
 fn broken(relations: &[RelationSummary]) -> impl Iterator<Item = &RelationSummary> {
-    relations
-        .iter()
-        .filter(|relation| relation.damage.keys().any(|code| *code != AHEAD))
+    relations.iter().filter(|relation| {
+        let mut codes = relation.damage.keys();
+        codes.any(|code| *code != AHEAD && !UNNOTICED.contains(code))
+    })
+}
+
+/// Relations that can be read in full, with rows that are old, lost or doubled.
+fn unnoticed(relations: &[RelationSummary]) -> impl Iterator<Item = &RelationSummary> {
+    relations.iter().filter(|relation| {
+        let codes = || relation.damage.keys();
+        codes().any(|code| UNNOTICED.contains(code))
+            && codes().all(|code| *code == AHEAD || UNNOTICED.contains(code))
+    })
 }
 
 /// Relations with nothing worse than pages that are ahead of the WAL.
@@ -428,9 +448,14 @@ fn headline(
         },
         Status::Damaged => {
             let commits = loss.iter().map(|loss| loss.commits).sum();
+            let old = unnoticed(relations).count() as u64;
             let what = match (broken(relations).count() as u64, ahead(relations)) {
                 (1, _) => "1 relation cannot be read in full.".to_owned(),
                 (n, _) if n > 1 => format!("{} relations cannot be read in full.", thousands(n)),
+                _ if old > 0 => {
+                    let lack = if old == 1 { "lacks" } else { "lack" };
+                    format!("{} {lack} rows or changes of rows.", count(old, "relation"))
+                }
                 _ if !loss.is_empty() => {
                     let commits = count(commits, "commit");
                     format!("The WAL breaks off, with {commits} behind the break.")

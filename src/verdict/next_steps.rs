@@ -1,6 +1,6 @@
 //! What to do, in order.
 
-use super::{AHEAD, Loss, Outcome, Startup, Status, ahead, broken, reset_tool};
+use super::{AHEAD, Loss, Outcome, Startup, Status, ahead, broken, reset_tool, unnoticed};
 use crate::check::Examination;
 use crate::finding::{Findings, Recovery, Severity};
 use crate::messages::{Consequence, recognise};
@@ -110,25 +110,8 @@ impl NextSteps<'_> {
         }
         let broken: Vec<&RelationSummary> = broken(relations).collect();
         if !broken.is_empty() {
-            let indexes = broken
-                .iter()
-                .all(|relation| relation.name.kind == Some("index"));
-            let name = |relation: &RelationSummary| {
-                let name = relation.name.qualified();
-                name.unwrap_or_else(|| relation.path.clone())
-            };
-            let which = match &broken[..] {
-                [one] => name(one),
-                [one, two] => format!("{} and {}", name(one), name(two)),
-                [first, second, rest @ ..] => format!(
-                    "{}, {} and {} more",
-                    name(first),
-                    name(second),
-                    thousands(rest.len() as u64)
-                ),
-                [] => String::new(),
-            };
-            steps.push(if indexes {
+            let which = named(&broken);
+            steps.push(if are_indexes(&broken) {
                 format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
             } else {
                 format!(
@@ -137,6 +120,20 @@ impl NextSteps<'_> {
                  read of {which}: rows outside the damaged blocks, by ctid; with \
                  zero_damaged_pages = on in that session the blocks that cannot be \
                  read count as empty, and are lost for good."
+                )
+            });
+        }
+        let unnoticed: Vec<&RelationSummary> = unnoticed(relations).collect();
+        if !unnoticed.is_empty() {
+            let which = named(&unnoticed);
+            steps.push(if are_indexes(&unnoticed) {
+                format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
+            } else {
+                format!(
+                    "Take {which} from a backup or a standby: every query works, and some \
+                     rows are old, missing or there twice. Do not write to it or VACUUM it \
+                     before. What the copy has of it, dump without its indexes (SET \
+                     enable_indexscan = off), and compare."
                 )
             });
         }
@@ -198,6 +195,30 @@ impl NextSteps<'_> {
                 "Run this again with --wal-archive {folder}: restore_command copies from there."
             )
         })
+    }
+}
+
+fn are_indexes(relations: &[&RelationSummary]) -> bool {
+    let mut kinds = relations.iter().map(|relation| relation.name.kind);
+    kinds.all(|kind| kind == Some("index"))
+}
+
+/// The first two by name, and how many more.
+fn named(relations: &[&RelationSummary]) -> String {
+    let name = |relation: &RelationSummary| {
+        let name = relation.name.qualified();
+        name.unwrap_or_else(|| relation.path.clone())
+    };
+    match relations {
+        [] => String::new(),
+        [one] => name(one),
+        [one, two] => format!("{} and {}", name(one), name(two)),
+        [first, second, rest @ ..] => format!(
+            "{}, {} and {} more",
+            name(first),
+            name(second),
+            thousands(rest.len() as u64)
+        ),
     }
 }
 

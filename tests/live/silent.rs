@@ -79,6 +79,11 @@ pub fn no_message_tells(server: Server) {
     ]
     .map(|(table, code, block)| (table.to_owned(), code.to_owned(), block));
     assert_eq!(found, BTreeSet::from(expected));
+    let headline = report.at("verdict.headline").as_str().unwrap();
+    assert!(
+        headline.contains("4\u{a0}relations lack rows or changes of rows. The server starts"),
+        "{headline}"
+    );
     let patterns: BTreeSet<&str> = report
         .at("verdict.patterns")
         .as_array()
