@@ -451,12 +451,12 @@ impl PgIndex {
         let data = tuple.get(usize::from(header.t_hoff)..)?;
         let (indexrelid, indrelid) = (u32_at(data, 0)?, u32_at(data, 4)?);
         // indnatts; indnkeyatts from 11 on; seven flags, from 15 on indnullsnotdistinct, too.
-        let flags = if layout.since(Major::V11) { 12 } else { 10 };
+        let flags: usize = if layout.since(Major::V11) { 12 } else { 10 };
         let before = if layout.since(Major::V15) { 8 } else { 7 };
         (indexrelid != 0 && indrelid != 0).then_some(Self {
             indexrelid,
             indrelid,
-            indisready: data.get(flags + before).is_some_and(|flag| *flag == 1),
+            indisready: data.get(flags.saturating_add(before)).is_some_and(|flag| *flag == 1),
         })
     }
 }

@@ -341,7 +341,7 @@ fn torn(page: &[u8], blkno: BlockNumber, layout: &Layout) -> Option<Cause> {
         let is_aborted = header.t_infomask & HEAP_XMIN_FROZEN == HEAP_XMIN_INVALID;
         let is_alive = header.t_xmax.0 == 0 && !is_aborted;
         let mut whole = header.t_hoff != 0 && header.t_xmin.is_normal() && is_alive;
-        header.faults(upper - at, layout, |_| whole = false);
+        header.faults(upper.saturating_sub(at), layout, |_| whole = false);
         if whole && header.t_ctid == next {
             let to = at & !(SECTOR - 1);
             return (to >= SECTOR).then_some(Cause::Torn { from: SECTOR, to });
