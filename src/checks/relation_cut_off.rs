@@ -52,6 +52,10 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         if fork.fork != ForkNumber::Main || fork.temporary || fork.unlogged && !is_clean {
             continue;
         }
+        // What a CREATE DATABASE copied before it was killed ends anywhere.
+        if context.names.disowns_database(fork.locator.db_oid) {
+            continue;
+        }
         let Some(relation) = context.names.relation(fork.locator) else { continue };
         let blocks = fork.blocks(&context.layout);
         let Some(end) = context.end_after_replay(fork) else { continue };

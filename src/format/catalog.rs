@@ -456,7 +456,9 @@ impl PgIndex {
         (indexrelid != 0 && indrelid != 0).then_some(Self {
             indexrelid,
             indrelid,
-            indisready: data.get(flags.saturating_add(before)).is_some_and(|flag| *flag == 1),
+            indisready: data
+                .get(flags.saturating_add(before))
+                .is_some_and(|flag| *flag == 1),
         })
     }
 }

@@ -11,6 +11,8 @@ use crate::format::version::{Layout, Major};
 use crate::format::vm;
 use crate::format::wal::Record;
 use crate::format::wal::effects::{Effect, effects};
+use crate::format::wal::rmgr::RM_STANDBY_ID;
+use crate::format::wal::standby::{self, StandbyOp};
 use crate::format::wal::xact::XactEnd;
 use roaring::RoaringBitmap;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -75,6 +77,47 @@ enum Step {
     Online(Counters),
 }
 
+/// What the WAL says of the transactions that ran on the primary.
+#[derive(Clone, Copy, Debug)]
+enum Running {
+    /// All of them.
+    Whole,
+    /// Without the subtransactions of some: the oldest that runs, and the newest number.
+    Overflowed {
+        oldest: TransactionId,
+        newest: TransactionId,
+    },
+}
+
+/// Whether a standby knows which transactions run, without which it lets nobody in
+/// (`procarray.c: ProcArrayApplyRecoveryInfo`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum StandbyState {
+    /// `STANDBY_INITIALIZED`.
+    #[default]
+    Initialized,
+    /// `STANDBY_SNAPSHOT_PENDING`: until all transactions up to this one have ended.
+    Pending(TransactionId),
+    /// `STANDBY_SNAPSHOT_READY`.
+    Ready,
+}
+
+impl StandbyState {
+    fn after(self, running: Running) -> Self {
+        match (self, running) {
+            (Self::Ready, _) | (_, Running::Whole) => Self::Ready,
+            (Self::Initialized, Running::Overflowed { newest, .. }) => Self::Pending(newest),
+            (Self::Pending(newest), Running::Overflowed { oldest, .. }) => {
+                if newest.precedes(oldest) {
+                    Self::Ready
+                } else {
+                    self
+                }
+            }
+        }
+    }
+}
+
 /// What a recovery does, or a piece of one.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -133,6 +176,8 @@ pub struct Plan {
     /// The counters after replay, once the steps are taken.
     pub counters: Counters,
     steps: Vec<Step>,
+    running: Vec<Running>,
+    standby: StandbyState,
     /// Relations of the record at hand, each once.
     touched: Vec<RelFileLocator>,
 }
@@ -170,6 +215,8 @@ impl Plan {
             unclear: None,
             counters,
             steps: Vec::new(),
+            running: Vec::new(),
+            standby: StandbyState::default(),
             touched: Vec::new(),
         }
     }
@@ -256,6 +303,17 @@ impl Plan {
         for step in piece.steps {
             self.counters.take(step, &self.layout);
         }
+        for running in piece.running {
+            self.standby = self.standby.after(running);
+        }
+    }
+
+    /// Whether a standby still waits for the end of transactions with more subtransactions than
+    /// the primary keeps (64, `proc.h: PGPROC_MAX_CACHED_SUBXIDS`) when the WAL is at its end.
+    /// A start from a shutdown checkpoint knows that none was running.
+    #[must_use]
+    pub fn awaits_subtransactions(&self) -> bool {
+        matches!(self.standby, StandbyState::Pending(_))
     }
 
     /// How much the record at hand adds to the count of a relation's records.
@@ -418,6 +476,9 @@ impl Plan {
             Effect::Checkpoint { shutdown, bytes } => {
                 if let Ok(point) = CheckPoint::parse(self.layout.version, bytes) {
                     let counters = Counters::of(&point);
+                    if shutdown {
+                        self.running.push(Running::Whole);
+                    }
                     self.steps.push(if shutdown {
                         Step::Shutdown(counters)
                     } else {
@@ -460,6 +521,19 @@ impl WalSink for Plan {
         let layout = self.layout;
         self.touched.clear();
         effects(layout, record, &mut |effect| self.take(record.lsn, effect));
+        if record.header.xl_rmid == RM_STANDBY_ID
+            && let Ok(StandbyOp::RunningXacts(running)) = standby::parse(layout, record)
+        {
+            self.running
+                .push(if running.subxid_overflow && running.xcnt > 0 {
+                    Running::Overflowed {
+                        oldest: running.oldest_running_xid,
+                        newest: TransactionId(running.next_xid.0.wrapping_sub(1)),
+                    }
+                } else {
+                    Running::Whole
+                });
+        }
     }
 }
 
@@ -525,5 +599,37 @@ fn least(a: Option<BlockNumber>, b: Option<BlockNumber>) -> Option<BlockNumber> 
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Overflowed snapshots as (oldest running, newest), `None` for one that is whole.
+    fn after(snapshots: &[Option<(u32, u32)>]) -> StandbyState {
+        let running = snapshots.iter().map(|snapshot| match *snapshot {
+            None => Running::Whole,
+            Some((oldest, newest)) => Running::Overflowed {
+                oldest: TransactionId(oldest),
+                newest: TransactionId(newest),
+            },
+        });
+        running.fold(StandbyState::default(), StandbyState::after)
+    }
+
+    #[test]
+    fn a_standby_waits_for_transactions_whose_subtransactions_it_does_not_know() {
+        let pending = StandbyState::Pending(TransactionId(800));
+        assert_eq!(after(&[]), StandbyState::Initialized);
+        assert_eq!(after(&[None]), StandbyState::Ready);
+        assert_eq!(after(&[Some((700, 800))]), pending);
+        assert_eq!(after(&[Some((700, 800)), Some((800, 900))]), pending);
+        assert_eq!(
+            after(&[Some((700, 800)), Some((801, 900))]),
+            StandbyState::Ready
+        );
+        assert_eq!(after(&[Some((700, 800)), None]), StandbyState::Ready);
+        assert_eq!(after(&[None, Some((700, 800))]), StandbyState::Ready);
     }
 }

@@ -306,6 +306,14 @@ pub fn dry_run(
             _ => "the end of the base backup in the WAL".to_owned(),
         });
     }
+    // xlog.c: StartupXLOG, "wasShutdown".
+    let from_shutdown = redo == run.checkpoint_lsn;
+    if request.standby && run.waits_for.is_none() && !from_shutdown && plan.awaits_subtransactions()
+    {
+        let wanted = "the end of transactions that ran on the primary with more than 64 \
+                      subtransactions";
+        run.waits_for = Some(wanted.to_owned());
+    }
     if run.failure.is_some() {
         run.outcome = Outcome::Fails;
     }
