@@ -1205,6 +1205,27 @@ static PAGES: &[Row] = &[
     ),
     near_miss(
         "page-lsn-beyond-wal",
+        "spare page of a hash index, written before its WAL",
+        |d| {
+            let (end, spare) = (d.base.end, d.blocks("hashy_code"));
+            let path = d.relation("hashy_code");
+            d.resize(&path, u64::from(spare + 1) * BLCKSZ as u64);
+            d.page("hashy_code", spare, |p| {
+                set_lsn(p, XLogRecPtr(end.0 + 8));
+                set_u16(p, PD_LOWER, 24);
+                set_u16(p, PD_UPPER, 8176);
+                set_u16(p, PD_SPECIAL, 8176);
+                set_u16(p, PD_PAGESIZE_VERSION, 0x2004);
+                p[8176..8188].fill(0xFF);
+                set_u16(p, 8190, 0xFF80);
+            });
+            d.allowed.push("page-lsn-beyond-wal");
+            vec![]
+        },
+    )
+    .since(Major::V10),
+    near_miss(
+        "page-lsn-beyond-wal",
         "invented LSN of an unlogged relation",
         |d| {
             let end = d.base.end;

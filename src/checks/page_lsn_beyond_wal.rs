@@ -2,6 +2,7 @@
 
 use crate::finding::{Finding, Severity};
 use crate::format::heap::{Xmax, Xmin};
+use crate::format::index::Special;
 use crate::format::types::ForkNumber;
 use crate::format::wal::lsn_text;
 use crate::scan::page::{HeapView, PageView};
@@ -23,9 +24,11 @@ check! {
     /// ## How it is decided
     /// The page's `pd_lsn` is compared with the end of the WAL that was found, in the
     /// directory and in archives given (`xlog.c: XLogFlush`). Free space maps and unlogged or
-    /// temporary relations are not judged: their pages bear invented positions. Rows of such
-    /// pages name transactions that the server will give out once more; when valid WAL lies
-    /// behind the place where the start stops reading, older pages that name them count, too.
+    /// temporary relations are not judged: their pages bear invented positions. An empty spare
+    /// page of a hash index is a note: it is written without waiting for its WAL (`hashpage.c:
+    /// _hash_alloc_buckets`). Rows of such pages name transactions that the server will give
+    /// out once more; when valid WAL lies behind the place where the start stops reading,
+    /// older pages that name them count, too.
     ///
     /// ## What else may cause it
     /// `pg_resetwal` (`pg_resetxlog` up to 9.6) was run; `backup_label` was removed from a
@@ -67,7 +70,19 @@ pub fn run(view: &PageView<'_>, tally: &mut Tally) {
         .finding(&CHECK, message)
         .found_expected(lsn, format!("up to {end}"))
         .server_error(error);
-    tally.push(owned(view, finding));
+    let finding = owned(view, finding);
+    tally.push(if is_spare_of_hash(view) {
+        finding.severity(Severity::Note)
+    } else {
+        finding
+    });
+}
+
+/// The last page of buckets that a hash index gets at once: written empty, without waiting for
+/// its WAL (`hashpage.c: _hash_alloc_buckets`, 10 and later).
+fn is_spare_of_hash(view: &PageView<'_>) -> bool {
+    let is_empty = view.header.max_offset_number() == 0;
+    is_empty && Special::parse(view.page, &view.header).is_unused_hash_page()
 }
 
 /// A page may also be older, and hold the number of a transaction that only WAL beyond the end

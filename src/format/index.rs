@@ -335,6 +335,13 @@ impl Special {
         }
     }
 
+    /// `LH_UNUSED_PAGE`: a page of a hash index without a use yet.
+    #[must_use]
+    pub fn is_unused_hash_page(&self) -> bool {
+        // LH_PAGE_TYPE: overflow, bucket, bitmap and meta page.
+        matches!(self, Self::Hash { hasho_flag, .. } if hasho_flag & 0x0F == 0)
+    }
+
     /// Whether the page says that it is its index's meta page.
     #[must_use]
     pub fn is_meta(&self) -> bool {
