@@ -220,7 +220,13 @@ pub fn explain(
         },
     });
     // `max_by_key` takes the last of equals.
-    let best = [sum_bit, other]
+    let torn = torn(page, blkno, layout, Part::OldBeginning).map(|cause| Explanation {
+        cause,
+        confidence: Confidence::Likely,
+    });
+    // What fits the checksum itself says more.
+    let torn = torn.filter(|_| sum_bit.is_none());
+    let best = [torn, sum_bit, other]
         .into_iter()
         .flatten()
         .max_by_key(|explanation| explanation.confidence);
@@ -245,6 +251,9 @@ pub fn explain_content(page: &[u8], blkno: BlockNumber, layout: &Layout) -> Opti
     if let Some((cause, confidence)) = strange(page, &header, blkno, layout) {
         return known(cause, confidence);
     }
+    if let Some(cause) = torn(page, blkno, layout, Part::OldBeginning) {
+        return known(cause, Confidence::Likely);
+    }
     header_bit(page, layout).and_then(|cause| known(cause, Confidence::Likely))
 }
 
@@ -265,7 +274,7 @@ fn strange(
     if !is_page && let Some(what) = foreign(page) {
         return Some((Cause::Foreign(what), Confidence::Certain));
     }
-    if is_page && let Some(cause) = torn(page, blkno, layout) {
+    if is_page && let Some(cause) = torn(page, blkno, layout, Part::NewBeginning) {
         return Some((cause, Confidence::Likely));
     }
     overwritten(page, header)
@@ -299,11 +308,18 @@ fn header_bit(page: &[u8], layout: &Layout) -> Option<Cause> {
     fitting.map(|(byte, bit)| Cause::HeaderBit { byte, bit })
 }
 
+/// Which part of a torn page is the newer one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    NewBeginning,
+    OldBeginning,
+}
+
 /// Whether a heap page is of two times. A disk writes sectors of 512 bytes or more whole, so
 /// a crash leaves the beginning of the new page before the rest of the old one, or the other
 /// way round: line pointers whose tuples are not there yet, or a tuple that no line pointer
 /// knows yet, though it names the one it was given.
-fn torn(page: &[u8], blkno: BlockNumber, layout: &Layout) -> Option<Cause> {
+fn torn(page: &[u8], blkno: BlockNumber, layout: &Layout, part: Part) -> Option<Cause> {
     let mut room = HeapTuples::default();
     let heap = room.read(page).ok()?;
     if usize::from(heap.header.pd_special) != page.len() || heap.tuples.is_empty() {
@@ -324,7 +340,11 @@ fn torn(page: &[u8], blkno: BlockNumber, layout: &Layout) -> Option<Cause> {
             to & !(SECTOR - 1),
         );
         let is_newest = there.iter().all(|tuple| Some(tuple.lp.lp_off()) > last);
-        return (is_newest && from <= to).then_some(Cause::Torn { from, to });
+        let is_torn = part == Part::NewBeginning && is_newest && from <= to;
+        return is_torn.then_some(Cause::Torn { from, to });
+    }
+    if part == Part::NewBeginning {
+        return None;
     }
     // Old beginning: the tuple next to the known ones names the next line pointer.
     let next = ItemPointer {
