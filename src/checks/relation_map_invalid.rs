@@ -67,7 +67,8 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             },
         };
         let rewritten = plan.is_some_and(|plan| {
-            plan.copied_databases.contains(&(db.db_oid, db.spc_oid))
+            plan.relation_maps.contains_key(&db.db_oid)
+                || plan.copied_databases.contains(&(db.db_oid, db.spc_oid))
                 || plan.dropped_databases.contains(&(db.db_oid, db.spc_oid))
         });
         let is_nobodys = examination.names.disowns_database(db.db_oid);

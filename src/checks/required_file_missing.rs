@@ -177,9 +177,7 @@ fn databases(examination: &Examination<'_>, findings: &mut Findings) {
     for (oid, row) in &examination.names.databases {
         let key = (*oid, row.dattablespace);
         let replayed = plan.is_some_and(|plan| {
-            plan.copied_databases.contains(&key)
-                || plan.created_databases.contains(&key)
-                || plan.dropped_databases.contains(&key)
+            plan.remakes_database(key)
                 || plan.created_tablespaces.contains(&row.dattablespace)
         });
         let folder = database_dir(version, row.dattablespace, *oid);

@@ -62,9 +62,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             .tablespace_version_dir()
             .is_some_and(|dir| dir != version.tablespace_dir());
         let key = (database.db_oid, database.spc_oid);
-        let replaced = plan.is_some_and(|plan| {
-            plan.copied_databases.contains(&key) || plan.dropped_databases.contains(&key)
-        });
+        let replaced = plan.is_some_and(|plan| plan.remakes_database(key));
         let is_nobodys = examination.names.disowns_database(database.db_oid);
         if other_version || replaced || is_nobodys || entry.archive.is_some() {
             continue;

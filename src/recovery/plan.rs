@@ -233,6 +233,15 @@ impl Plan {
         })
     }
 
+    /// Whether replay removes a database's folder or makes it anew, with its `PG_VERSION`
+    /// (`dbcommands.c: dbase_redo, CreateDirAndVersionFile`).
+    #[must_use]
+    pub fn remakes_database(&self, database: (Oid, Oid)) -> bool {
+        self.dropped_databases.contains(&database)
+            || self.copied_databases.contains(&database)
+            || self.created_databases.contains(&database)
+    }
+
     /// Whether replay removes a relation's files, or copies another database's over them.
     #[must_use]
     pub fn removes(&self, locator: RelFileLocator) -> bool {

@@ -1,12 +1,14 @@
 //! Servers that were killed, stopped, or copied while they ran.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use crate::log::Startup;
 use crate::oracle::last_completed_transaction;
-use crate::server::{Cluster, Server, copy_tree};
+use crate::server::{Cluster, Server, copy_tree, output, write_file};
 use crate::tool::check;
 use crate::workload::{Checkpoints, Load, Random, create_tables};
 
@@ -102,6 +104,33 @@ pub fn killed_in_recovery(server: Server) {
         recovering.forget_postmaster();
         expect_healthy(&recovering);
     }
+}
+
+/// Killed after a CREATE DATABASE whose small files never reached the disk: replay makes them again, from 15 on. An
+/// older server makes a checkpoint at its end, and has nothing to replay.
+pub fn killed_after_create_database(server: Server) {
+    if server.major < 15 {
+        return;
+    }
+    let mut cluster = Cluster::init(server, &NO_CHECKPOINTS);
+    cluster.start();
+    let others = database_folders(&cluster);
+    cluster.sql("CREATE DATABASE fresh");
+    cluster.kill();
+    let made = database_folders(&cluster);
+    let folder = made.difference(&others).next().expect("its folder");
+    for file in ["PG_VERSION", "pg_filenode.map"] {
+        write_file(&folder.join(file), "");
+    }
+    let recovered = expect_healthy(&cluster);
+    let tables = "SELECT count(*) > 0 FROM pg_class";
+    let answer = output(recovered.psql().args(["-d", "fresh", "-c", tables]));
+    assert_eq!(answer.trim_end(), "t");
+}
+
+fn database_folders(cluster: &Cluster) -> BTreeSet<PathBuf> {
+    let folders = fs::read_dir(cluster.data().join("base")).unwrap();
+    folders.map(|folder| folder.unwrap().path()).collect()
 }
 
 /// Stopped as it should be, after work.

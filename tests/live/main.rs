@@ -67,6 +67,7 @@ macro_rules! scenarios {
 scenarios! {
     killed_under_write_load_is_healthy: crate::crash::killed_under_write_load;
     killed_in_recovery_is_healthy: crate::crash::killed_in_recovery;
+    killed_after_create_database: crate::crash::killed_after_create_database;
     clean_directory: crate::crash::clean_directory;
     running_copy: crate::crash::running_copy;
     standby: crate::replication::standby;
