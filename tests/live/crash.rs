@@ -109,9 +109,6 @@ pub fn killed_in_recovery(server: Server) {
 /// Killed after a CREATE DATABASE whose small files never reached the disk: replay makes them again, from 15 on. An
 /// older server makes a checkpoint at its end, and has nothing to replay.
 pub fn killed_after_create_database(server: Server) {
-    if server.major < 15 {
-        return;
-    }
     let mut cluster = Cluster::init(server, &NO_CHECKPOINTS);
     cluster.start();
     let others = database_folders(&cluster);

@@ -67,7 +67,6 @@ macro_rules! scenarios {
 scenarios! {
     killed_under_write_load_is_healthy: crate::crash::killed_under_write_load;
     killed_in_recovery_is_healthy: crate::crash::killed_in_recovery;
-    killed_after_create_database: crate::crash::killed_after_create_database;
     clean_directory: crate::crash::clean_directory;
     running_copy: crate::crash::running_copy;
     standby: crate::replication::standby;
@@ -93,6 +92,14 @@ mod random_wal_damage {
     scenarios!(@test crate::random_wal::random_wal_damage, v12, 12);
     scenarios!(@test crate::random_wal::random_wal_damage, v15, 15);
     scenarios!(@test crate::random_wal::random_wal_damage, v18, 18);
+}
+
+/// Older ones make a checkpoint.
+mod killed_after_create_database {
+    scenarios!(@test crate::crash::killed_after_create_database, v15, 15);
+    scenarios!(@test crate::crash::killed_after_create_database, v16, 16);
+    scenarios!(@test crate::crash::killed_after_create_database, v17, 17);
+    scenarios!(@test crate::crash::killed_after_create_database, v18, 18);
 }
 
 #[test]
