@@ -244,7 +244,7 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         let found = beyond(&context, server_wal, stop, tli)?;
         // What archives hold of it is lost, too, by a start that does not read them.
         match in_pg_wal {
-            Some(_) if !found.behind_hole => beyond(&context, wal, stop, tli),
+            Some(_) if found.behind_hole.is_none() => beyond(&context, wal, stop, tli),
             _ => Some(found),
         }
     });

@@ -2745,6 +2745,27 @@ static WAL: &[Row] = &[
     )
     .crash()
     .since(Major::V9_5),
+    hit(
+        "wal-record-damaged",
+        "a record on the last page not written yet",
+        |d| {
+            let found = d.unwritten_record(0);
+            vec![found.severity(Severity::Note)]
+        },
+    )
+    .crash()
+    .since(Major::V9_5),
+    hit(
+        "wal-record-damaged",
+        "a record on the last page zeroed but for its end",
+        |d| {
+            let found = d.unwritten_record(1);
+            d.silent_loss = true;
+            vec![found]
+        },
+    )
+    .crash()
+    .since(Major::V9_5),
     near_miss("wal-record-damaged", "CRC of the last record", |d| {
         let at = d.base.last_record;
         d.break_record(at);
@@ -4127,6 +4148,21 @@ impl<'b> Dir<'b> {
     fn wal(&self, lsn: XLogRecPtr, edit: impl FnOnce(&mut [u8])) {
         let at = usize::try_from(self.geometry().segment_offset(lsn)).unwrap();
         self.edit(&self.segment_at(lsn), |b| edit(&mut b[at..]));
+    }
+
+    /// Makes a record on the last page, which others follow, one that was never written, but
+    /// for some bytes at its end.
+    fn unwritten_record(&mut self, left: usize) -> Found {
+        let at = self.record_before_end(0);
+        assert!(at < self.base.last_record);
+        self.wal(at, |b| {
+            let len = usize::try_from(get_u32(b, 0)).unwrap();
+            b[len - 1] |= 1;
+            b[..len - left].fill(0);
+        });
+        self.allowed.push("page-lsn-beyond-wal");
+        let found = self.file("wal-record-damaged", &self.segment_at(at));
+        found.byte(self.geometry().segment_offset(at))
     }
 
     /// Makes the CRC of a record wrong.

@@ -4,7 +4,7 @@ use crate::check::Examination;
 use crate::finding::{Confidence, Severity};
 use crate::finding::{Finding, Findings, Location};
 use crate::format::wal::WalGeometry;
-use crate::recovery::beyond::Beyond;
+use crate::recovery::beyond::{Beyond, Hole};
 use crate::recovery::copies::advice;
 use crate::recovery::start::DryRun;
 use crate::recovery::stop::StopCause;
@@ -27,9 +27,14 @@ check! {
     /// failure the rest of the page, every later page whose address fits its place, and every
     /// later segment are searched for records whose CRC and back link (`xl_prev`) fit. Old
     /// content of a recycled file has other addresses, and does not count. What the later WAL
-    /// holds (commits, times, relations) is the loss. Where nothing was written at the stop
-    /// and the later records are in the same segment it is a note only: a copy made of a
-    /// running server has such holes.
+    /// holds (commits, times, relations) is the loss.
+    ///
+    /// Where nothing was written at the stop it is a note only if the later records are in the
+    /// same segment, and all between is zero to the end of its page: a copy made of a running
+    /// server has such holes. So it is from 9.4 on when all between is zero up to a later record on
+    /// the same page: sessions put their records together at once, and one that waits for its
+    /// own writes out the page with what others have so far (`xlog.c: XLogFlush`). Nobody was
+    /// told that those behind the hole had committed.
     ///
     /// ## What else may cause it
     /// A failing disk, controller or memory; a segment copied while it was being written; a
@@ -68,7 +73,12 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             (format!("{reason}; from {} on {what}", first.from), CHECK.severity)
         }
         StopKind::EndOfWal => {
-            let what = "as in a copy made of a running server without a backup's protection";
+            let what = match beyond.behind_hole {
+                Some(Hole::Inserted) => {
+                    "of sessions that did not wait for a record that was not finished at the crash"
+                }
+                _ => "as in a copy made of a running server without a backup's protection",
+            };
             (format!("{reason}; from {} on valid WAL follows, {what}", first.from), Severity::Note)
         }
     };
@@ -104,7 +114,7 @@ pub fn run_survey(examination: &Examination<'_>, findings: &mut Findings) {
 #[must_use]
 pub fn stop_kind(run: &DryRun, beyond: Option<&Beyond>) -> StopKind {
     match (&run.stop, beyond) {
-        (Some(stop), Some(beyond)) if !beyond.behind_hole => match stop.cause {
+        (Some(stop), Some(beyond)) if beyond.behind_hole.is_none() => match stop.cause {
             StopCause::MissingSegment { .. } => StopKind::MissingSegment,
             _ => StopKind::Damage,
         },

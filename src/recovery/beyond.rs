@@ -13,7 +13,7 @@ use crate::format::page::is_zeroed;
 use crate::format::types::{
     MultiXactId, RelFileLocator, TimeLineID, TimestampTz, TransactionId, XLogRecPtr, XLogSegNo,
 };
-use crate::format::version::Layout;
+use crate::format::version::{Layout, Major};
 use crate::format::wal::effects::{Effect, effects};
 use crate::format::wal::page::LONG_HEADER_BYTES;
 use crate::format::wal::record::RecordHeader;
@@ -119,9 +119,21 @@ pub struct Beyond {
     pub stretches: Vec<Stretch>,
     /// What its records did.
     pub ledger: Ledger,
-    /// It starts in the segment of the stop, and nothing was written between: a hole as a copy
-    /// of a running server has, whose pages were read before and after they were written.
-    pub behind_hole: bool,
+    /// Nothing was written between it and the stop, and that is no damage.
+    pub behind_hole: Option<Hole>,
+}
+
+/// Why WAL that nobody damaged goes on behind a place where nothing was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hole {
+    /// In a copy of a running server, whose pages were read before and after they were written.
+    /// All is in the segment of the stop.
+    Copied,
+    /// On the last page, 9.4 and later: several sessions put their records together at once,
+    /// and one that needed the records before waited for all of those, but none behind them
+    /// (`xlog.c: XLogFlush, WaitXLogInsertionsToFinish`). So nobody was told that what stands
+    /// behind the hole is committed.
+    Inserted,
 }
 
 impl Beyond {
@@ -187,8 +199,15 @@ pub fn beyond(
         }
     }
     let (from, to) = (stretches.first()?.from, stretches.last()?.to);
-    let behind_hole = geometry.segment_of(XLogRecPtr(to.0.saturating_sub(1))) == first
-        && search.hole(stop, at).is_some_and(|hole| hole <= from);
+    let last = XLogRecPtr(to.0.saturating_sub(1));
+    let behind_hole = if geometry.segment_of(last) == first
+        && search.hole(stop, at).is_some_and(|hole| hole <= from)
+    {
+        Some(Hole::Copied)
+    } else {
+        let on_page = geometry.page_start(last) == geometry.page_start(at);
+        (on_page && search.is_inserted(stop, at, from)).then_some(Hole::Inserted)
+    };
     Some(Beyond {
         stretches,
         ledger,
@@ -328,6 +347,19 @@ impl Search<'_> {
         let mut rest = vec![0; usize::try_from(end.0 - hole.0).unwrap_or(0)];
         let got = self.read(hole, &mut rest)?;
         is_zeroed(&rest[..got]).then_some(hole)
+    }
+
+    /// Whether all bytes from the stop to a record behind it are still to be written.
+    fn is_inserted(&self, stop: &Stop, at: XLogRecPtr, from: XLogRecPtr) -> bool {
+        let is_empty = matches!(
+            stop.cause,
+            StopCause::ZeroLength | StopCause::Length { found: 0, .. }
+        );
+        let mut hole = vec![0; usize::try_from(from.0.saturating_sub(at.0)).unwrap_or(0)];
+        is_empty
+            && self.context.layout.since(Major::V9_4)
+            && self.read(at, &mut hole) == Some(hole.len())
+            && is_zeroed(&hole)
     }
 
     /// Whether a page, whatever its header says, has a record that follows one no older than
