@@ -3,7 +3,7 @@
 use crate::cluster::xact::{XactCache, XactLog, XactStatus};
 use crate::finding::Recovery;
 use crate::format::heap::{
-    HEAP_MOVED_IN, HEAP_MOVED_OFF, HEAP_XMAX_COMMITTED, HEAP_XMAX_INVALID, HEAP_XMAX_IS_MULTI,
+    HEAP_MOVED_IN, HEAP_MOVED_OFF, HEAP_XMAX_COMMITTED, HEAP_XMAX_INVALID, HEAP_XMAX_IS_MULTI, HEAP_XMIN_COMMITTED,
     HeapTuple, HeapTupleHeader, Xmin,
 };
 use crate::format::slru::XidStatus;
@@ -64,6 +64,16 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         return;
     }
     let log = Log { xacts, horizons: &horizons, settled_before: context.settled_before };
+    // Most pages were filled by one transaction.
+    let marks = &view.heap.marks;
+    if !marks.has_xmax()
+        && marks.all_have(HEAP_XMIN_COMMITTED)
+        && let Some([one, other]) = marks.xmins()
+        && one == other
+        && log.denies(&mut tally.xacts, one, true).is_none()
+    {
+        return;
+    }
     for tuple in view.heap.tuples {
         let header = &tuple.header;
         if let Some(committed) = xmin_hint(header, &context.layout)

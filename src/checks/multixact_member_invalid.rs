@@ -54,7 +54,7 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let page = &view.view;
     let context = page.context;
-    if !context.layout.since(Major::V9_3) {
+    if !context.layout.since(Major::V9_3) || !view.heap.marks.any_has(HEAP_XMAX_IS_MULTI) {
         return;
     }
     let (Some(horizons), Some(xacts), Some(_)) = (context.horizons, context.xacts, page.promise)

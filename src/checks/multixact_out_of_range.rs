@@ -47,6 +47,9 @@ check! {
 #[inline]
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
+    if !view.heap.marks.any_has(HEAP_XMAX_IS_MULTI) {
+        return;
+    }
     let layout = &view.view.context.layout;
     for (at, tuple) in view.heap.tuples.iter().enumerate() {
         if !tuple.header.has(HEAP_XMAX_IS_MULTI) {

@@ -73,9 +73,13 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             continue;
         }
         let is_row = *state == TupleState::Row;
+        let bytes = view.heap.bytes(tuple);
+        let judge = (looks_at_values && is_row).then_some(layout);
+        if !is_toast && desc.is_plain(&tuple.header, bytes, judge) {
+            continue;
+        }
         // A scan takes no other row apart.
         let is_read = is_row || page.header.has(PD_ALL_VISIBLE);
-        let bytes = view.heap.bytes(tuple);
         let walked = desc.walk(&tuple.header, bytes, |attnum, stored| match stored {
             // As a chunk it is not sound at all.
             _ if is_toast => {}
@@ -139,7 +143,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 Err(fault) if is_judged => toast_chunk_invalid::push(view, tuple, fault, findings),
                 Err(_) => {}
             },
-            Ok(()) if looks_at_values && is_row => value_invalid::row(view, tuple, desc, findings),
+            Ok(()) if judge.is_some() => value_invalid::row(view, tuple, desc, findings),
             Ok(()) => {}
         }
     }

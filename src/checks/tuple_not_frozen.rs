@@ -51,6 +51,11 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     if !promise.relfrozenxid.is_normal() || view.view.is_replayed() {
         return;
     }
+    let marks = &view.heap.marks;
+    let is_young = |xid: TransactionId| !xid.precedes(promise.relfrozenxid);
+    if !marks.has_xmax() && marks.xmins().is_some_and(|ends| ends.into_iter().all(is_young)) {
+        return;
+    }
     let layout = &view.view.context.layout;
     let broken = |xid: TransactionId| {
         xid.is_normal() && xid.precedes(promise.relfrozenxid) && horizons.xid_is_valid(xid)

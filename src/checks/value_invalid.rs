@@ -52,7 +52,6 @@ check! {
 }
 
 /// Looks at the values of a row, which was taken apart to its end.
-#[inline]
 pub(super) fn row(
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,

@@ -48,6 +48,9 @@ check! {
 #[inline]
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
+    if !view.heap.marks.has_xmax() {
+        return;
+    }
     let layout = &view.view.context.layout;
     for (at, tuple) in view.heap.tuples.iter().enumerate() {
         let xmax = tuple.header.t_xmax;

@@ -51,6 +51,10 @@ check! {
 #[inline]
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
+    let marks = &view.heap.marks;
+    if marks.xmins().is_some_and(|[lowest, highest]| horizons.xids_are_valid(lowest, highest)) {
+        return;
+    }
     let layout = &view.view.context.layout;
     for tuple in view.heap.tuples {
         let xmin = tuple.header.t_xmin;

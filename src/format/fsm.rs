@@ -72,16 +72,13 @@ impl<'a> FsmPage<'a> {
     /// Inner nodes that are not the greater of their children. The server mends them when it
     /// meets them (`fsmpage.c: fsm_search_avail`).
     pub fn wrong_nodes(&self) -> impl Iterator<Item = usize> + use<'a> {
-        let nodes = self.nodes;
-        let child = |n: usize| nodes.get(n).copied().unwrap_or(0);
+        // The children of node n are 2n + 1 and 2n + 2.
+        let children = self.nodes.get(1..).unwrap_or_default().chunks(2);
+        let nodes = self.nodes.iter().take(self.inner);
         nodes
-            .iter()
-            .take(self.inner)
+            .zip(children.chain(std::iter::repeat(&[][..])))
             .enumerate()
-            .filter(move |(n, value)| {
-                let left = n.saturating_mul(2).saturating_add(1);
-                **value != child(left).max(child(left.saturating_add(1)))
-            })
+            .filter(|(_, (value, children))| **value != children.iter().copied().max().unwrap_or(0))
             .map(|(n, _)| n)
     }
 }

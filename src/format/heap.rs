@@ -518,19 +518,21 @@ impl HeapTuples {
     #[inline]
     pub fn read<'p, 't>(&'t mut self, page: &'p [u8]) -> Result<HeapPage<'p, 't>, Malformed> {
         let header = PageHeader::parse(page)?;
+        let mut marks = HeapMarks::default();
         self.tuples.clear();
-        self.tuples
-            .extend(line_pointers(page, &header).filter_map(|(offnum, lp)| {
-                if lp.flags() != LpFlags::Normal {
-                    return None;
-                }
-                let header = HeapTupleHeader::parse(lp.bytes(page)?)?;
-                Some(HeapTuple { offnum, lp, header })
-            }));
+        for (offnum, lp) in line_pointers(page, &header) {
+            if lp.flags() == LpFlags::Normal
+                && let Some(header) = lp.bytes(page).and_then(HeapTupleHeader::parse)
+            {
+                marks.add(&header);
+                self.tuples.push(HeapTuple { offnum, lp, header });
+            }
+        }
         Ok(HeapPage {
             page,
             header,
             tuples: &self.tuples,
+            marks,
         })
     }
 }
@@ -544,6 +546,75 @@ pub struct HeapPage<'p, 't> {
     pub header: PageHeader,
     /// Its tuples in the order of their line pointers.
     pub tuples: &'t [HeapTuple],
+    /// What holds for all of them.
+    pub marks: HeapMarks,
+}
+
+/// What holds for all tuples of a page: on most pages it spares a check the look at each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeapMarks {
+    /// Bits of `t_infomask` that some tuple has.
+    any: u16,
+    /// Those that all have.
+    all: u16,
+    /// All `t_xmax`, one over the other.
+    xmax: u32,
+    /// The lowest and the highest `t_xmin`.
+    xmins: (u32, u32),
+}
+
+impl Default for HeapMarks {
+    fn default() -> Self {
+        Self {
+            any: 0,
+            all: u16::MAX,
+            xmax: 0,
+            xmins: (u32::MAX, 0),
+        }
+    }
+}
+
+impl HeapMarks {
+    #[inline]
+    fn add(&mut self, header: &HeapTupleHeader) {
+        self.any |= header.t_infomask;
+        self.all &= header.t_infomask;
+        self.xmax |= header.t_xmax.0;
+        let (lowest, highest) = self.xmins;
+        self.xmins = (lowest.min(header.t_xmin.0), highest.max(header.t_xmin.0));
+    }
+
+    /// Whether any tuple has any of these bits of `t_infomask`.
+    #[inline]
+    #[must_use]
+    pub fn any_has(&self, bits: u16) -> bool {
+        self.any & bits != 0
+    }
+
+    /// Whether every tuple has all of these bits.
+    #[inline]
+    #[must_use]
+    pub fn all_have(&self, bits: u16) -> bool {
+        self.all & bits == bits
+    }
+
+    /// Whether any tuple has a `t_xmax` at all.
+    #[inline]
+    #[must_use]
+    pub fn has_xmax(&self) -> bool {
+        self.xmax != 0
+    }
+
+    /// The ends of the range in which every `t_xmin` lies, if all are normal, and so close that
+    /// what holds for both ends by `TransactionIdPrecedes` holds for all.
+    #[inline]
+    #[must_use]
+    pub fn xmins(&self) -> Option<[TransactionId; 2]> {
+        let (lowest, highest) = self.xmins;
+        let is_range = highest.checked_sub(lowest).is_some_and(|n| n < 1 << 31);
+        (is_range && TransactionId(lowest).is_normal())
+            .then_some([TransactionId(lowest), TransactionId(highest)])
+    }
 }
 
 impl<'p> HeapPage<'p, '_> {

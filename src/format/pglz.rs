@@ -76,7 +76,59 @@ impl Stream {
     /// # Errors
     /// When there are more than there should be.
     pub fn feed(&mut self, source: &[u8]) -> Result<(), Malformed> {
-        self.follow(source, |_, _| {})
+        let mut rest = source;
+        while !rest.is_empty() {
+            if self.items == 0 {
+                let taken = self.sound_groups(rest);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+            rest = self.group(rest, &mut |_, _| {})?;
+        }
+        Ok(())
+    }
+
+    /// Passes over groups of eight items that need no care: they are all there, lead to
+    /// nothing before the start, and the output has room for them. Gives their bytes.
+    fn sound_groups(&mut self, source: &[u8]) -> usize {
+        let (mut sp, mut dp) = (0_usize, self.dp);
+        while let Some(rest) = source.get(sp..).filter(|rest| !rest.is_empty()) {
+            let mut tail = [0; 32];
+            let group = rest.first_chunk().unwrap_or_else(|| {
+                for (to, from) in tail.iter_mut().zip(rest) {
+                    *to = *from;
+                }
+                &tail
+            });
+            let byte = |at: usize| group.get(at & 31).copied().map_or(0, usize::from);
+            let control = byte(0);
+            let (mut at, mut end) = (1_usize, dp);
+            let mut is_sound = true;
+            // Without branches but for long matches: no one can foresee which item is one.
+            for item in 0..8 {
+                let is_match = control >> item & 1;
+                let (first, second) = (byte(at), byte(at.wrapping_add(1)));
+                let off = (first & 0xF0) << 4 | second;
+                is_sound &= is_match == 0 || off.wrapping_sub(1) < end;
+                let len = first & 0x0F;
+                end = end.wrapping_add(if is_match == 0 {
+                    1
+                } else {
+                    len.wrapping_add(3)
+                });
+                at = at.wrapping_add(1).wrapping_add(is_match);
+                if is_match != 0 && len == 15 {
+                    end = end.wrapping_add(byte(at));
+                    at = at.wrapping_add(1);
+                }
+            }
+            if !is_sound || at > rest.len() || end > self.rawsize {
+                break;
+            }
+            (sp, dp) = (sp.wrapping_add(at), end);
+        }
+        self.sp = self.sp.saturating_add(sp);
+        self.dp = dp;
+        sp
     }
 
     /// Where it refers to bytes before its start.
@@ -112,23 +164,24 @@ impl Stream {
         self.finish()
     }
 
-    /// Takes the next bytes, and hands out each item with its place in the output.
-    fn follow(
+    /// Takes the next bytes up to the end of a group of eight items, and hands out each item
+    /// with its place in the output. Gives the bytes behind it.
+    fn group<'s>(
         &mut self,
-        source: &[u8],
-        mut each: impl FnMut(usize, Item<'_>),
-    ) -> Result<(), Malformed> {
+        source: &'s [u8],
+        each: &mut impl FnMut(usize, Item<'_>),
+    ) -> Result<&'s [u8], Malformed> {
         let mut rest = source;
         while self.begun_len > 0 {
             let Some((first, more)) = rest.split_first() else {
-                return Ok(());
+                return Ok(rest);
             };
             rest = more;
             if let Some(slot) = self.begun.get_mut(self.begun_len) {
                 *slot = *first;
             }
             let (begun, len) = (self.begun, self.begun_len.saturating_add(1));
-            let taken = self.item(begun.get(..len).unwrap_or_default(), &mut each);
+            let taken = self.item(begun.get(..len).unwrap_or_default(), each);
             self.begun_len = if taken == 0 { len } else { 0 };
         }
         while let Some((first, more)) = rest.split_first() {
@@ -141,18 +194,21 @@ impl Stream {
                 rest = more;
                 continue;
             }
-            match self.item(rest, &mut each) {
+            match self.item(rest, each) {
                 0 => {
                     for (slot, byte) in self.begun.iter_mut().zip(rest) {
                         *slot = *byte;
                     }
                     self.begun_len = rest.len().min(2);
-                    return Ok(());
+                    return Ok(&[]);
                 }
                 taken => rest = rest.get(taken..).unwrap_or_default(),
             }
+            if self.items == 0 {
+                break;
+            }
         }
-        Ok(())
+        Ok(rest)
     }
 
     /// Reads an item, or some literals. Gives the bytes that it has; none when it goes on in
@@ -209,7 +265,7 @@ impl Stream {
 /// When the stream refers to bytes before its start, or is too short or too long.
 pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
     let mut stream = Stream::new(dest.len());
-    stream.follow(source, |mut dp, item| match item {
+    let mut write = |mut dp: usize, item: Item<'_>| match item {
         Item::Literals(bytes) => {
             if let Some(room) = dest.get_mut(dp..dp.saturating_add(bytes.len())) {
                 room.copy_from_slice(bytes);
@@ -226,7 +282,11 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
                 len = len.saturating_sub(run);
             }
         }
-    })?;
+    };
+    let mut rest = source;
+    while !rest.is_empty() {
+        rest = stream.group(rest, &mut write)?;
+    }
     stream.finish()
 }
 

@@ -80,9 +80,9 @@ pub struct TupleDesc {
     names: Box<str>,
     /// What values must be, up to the last attribute of which that is known.
     types: Box<[Option<ValueType>]>,
-    /// The first attribute of which it is, and where it begins as long as all before it are of
-    /// fixed length and none is null: those to look at.
-    first_typed: (usize, u32),
+    /// How many attributes need no look in a tuple without nulls: those of fixed length before
+    /// the first of which it is.
+    first_typed: usize,
 }
 
 impl TupleDesc {
@@ -139,10 +139,9 @@ impl TupleDesc {
             .collect();
         let last = types.iter().rposition(Option::is_some);
         types.truncate(last.map_or(0, |last| last.saturating_add(1)));
-        let first = types.iter().position(Option::is_some).unwrap_or(0);
-        let fixed = first.min(self.fixed_ends.len().saturating_sub(1));
-        let end = self.fixed_ends.get(fixed).copied().unwrap_or(0);
-        self.first_typed = (fixed, end);
+        let fixed = self.fixed_ends.len().saturating_sub(1);
+        let first = types.iter().position(Option::is_some);
+        self.first_typed = first.map_or(fixed, |first| first.min(fixed));
         self.types = types.into();
         self
     }
@@ -183,13 +182,61 @@ impl TupleDesc {
             && hoff <= lp_len
     }
 
+    /// Whether a tuple is one of the many of which there is nothing to say: all values lie in
+    /// it as they are, one behind the other up to its end, and those that are to be judged are
+    /// of their types. Of any other [`Self::walk`] and [`Self::values`] tell. The header must
+    /// be one that the table admits.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, header: &HeapTupleHeader, tuple: &[u8], judge: Option<&Layout>) -> bool {
+        let hoff = usize::from(header.t_hoff);
+        let Some(data) = tuple.get(hoff..) else {
+            return false;
+        };
+        let natts = usize::from(header.natts()).min(self.attributes.len());
+        let nulls = null_bitmap(header, tuple);
+        // Without nulls the attributes of fixed length before the first other one always end
+        // in the same place.
+        let first = match (nulls, judge) {
+            (Some(_), _) => 0,
+            (None, Some(_)) => self.first_typed,
+            (None, None) => self.fixed_ends.len().saturating_sub(1),
+        };
+        let first = first.min(natts);
+        let Some(end) = self.fixed_ends.get(first) else {
+            return false;
+        };
+        let mut off = usize::try_from(*end).unwrap_or(usize::MAX);
+        for at in first..natts {
+            if nulls.is_some_and(|nulls| is_null(nulls, at)) {
+                continue;
+            }
+            let Some(attribute) = self.attributes.get(at) else {
+                return false;
+            };
+            let Some((start, end)) = attribute.plain(data, off) else {
+                return false;
+            };
+            let Some(value) = data.get(start..end) else {
+                return false;
+            };
+            if let Some(layout) = judge
+                && let Some(Some(value_type)) = self.types.get(at)
+                && value_type.judge(value, layout).is_err()
+            {
+                return false;
+            }
+            off = end;
+        }
+        is_end(hoff.saturating_add(off), tuple.len())
+    }
+
     /// Walks over the attributes of a tuple as `heap_deform_tuple` does, and hands out the
     /// values that are compressed or stored out of line, each with its number from 1. The
     /// header must be sound, and have no more attributes than the table.
     ///
     /// # Errors
     /// Where the walk cannot go on: the attribute's number, and why.
-    #[inline]
     pub fn walk<'t>(
         &self,
         header: &HeapTupleHeader,
@@ -202,36 +249,12 @@ impl TupleDesc {
         };
         let natts = usize::from(header.natts()).min(self.attributes.len());
         let nulls = null_bitmap(header, tuple);
-        let mut first = 0;
         let mut off = 0;
-        // Without nulls the attributes of fixed length before the first other one always end
-        // in the same place.
-        if nulls.is_none() {
-            let fixed = natts.min(self.fixed_ends.len().saturating_sub(1));
-            let end = self.fixed_ends.get(fixed).copied().unwrap_or(0);
-            if let Ok(end) = usize::try_from(end)
-                && end <= data.len()
-            {
-                (first, off) = (fixed, end);
-            }
-        }
-        for (at, attribute) in self.attributes.iter().enumerate().take(natts).skip(first) {
+        for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
             if let Some(nulls) = nulls
                 && is_null(nulls, at)
             {
                 continue;
-            }
-            // Nearly every value of variable length has a header of 1 byte.
-            if attribute.attlen == -1
-                && let Some(&first) = data.get(off)
-                && first & 1 == 1
-                && first != 1
-            {
-                let end = off.saturating_add(usize::from(first >> 1));
-                if end <= data.len() {
-                    off = end;
-                    continue;
-                }
             }
             match attribute.end(data, off, at, &mut met) {
                 Ok(end) => off = end,
@@ -243,10 +266,8 @@ impl TupleDesc {
                 }
             }
         }
-        // Up to 9.0 CLUSTER and VACUUM FULL rounded the length up (rewriteheap.c:
-        // raw_heap_insert), and pg_upgrade brings such tuples along.
         let (end, len) = (hoff.saturating_add(off), tuple.len());
-        if end.saturating_add(7) & !7 >= len {
+        if is_end(end, len) {
             return Ok(());
         }
         let last = attnum(natts.saturating_sub(1));
@@ -258,7 +279,6 @@ impl TupleDesc {
     /// Hands out the values that stand in a tuple as they are, without their varlena headers,
     /// of which it is known what they must be; each with its number from 1. The tuple is one
     /// that [`Self::walk`] walked to its end.
-    #[inline]
     pub fn values<'t>(
         &self,
         header: &HeapTupleHeader,
@@ -270,13 +290,8 @@ impl TupleDesc {
             return;
         };
         let nulls = null_bitmap(header, tuple);
-        let (mut first, mut off) = (0, 0);
-        if nulls.is_none()
-            && let Ok(end) = usize::try_from(self.first_typed.1)
-        {
-            (first, off) = (self.first_typed.0, end);
-        }
-        for at in first..usize::from(header.natts()).min(self.types.len()) {
+        let mut off = 0;
+        for at in 0..usize::from(header.natts()).min(self.types.len()) {
             let (Some(attribute), Some(value_type)) = (self.attributes.get(at), self.types.get(at))
             else {
                 return;
@@ -284,15 +299,26 @@ impl TupleDesc {
             if nulls.is_some_and(|nulls| is_null(nulls, at)) {
                 continue;
             }
-            let Some((value, end)) = attribute.value(data, off) else {
-                return;
-            };
-            if let (Some(value_type), Some(value)) = (value_type, value) {
-                each(attnum(at), *value_type, value);
+            if let Some((start, end)) = attribute.plain(data, off) {
+                if let (Some(value_type), Some(value)) = (value_type, data.get(start..end)) {
+                    each(attnum(at), *value_type, value);
+                }
+                off = end;
+            } else {
+                let Ok(end) = attribute.end(data, off, at, &mut |_, _| ()) else {
+                    return;
+                };
+                off = end;
             }
-            off = end;
         }
     }
+}
+
+/// Whether the values of a tuple may end there. Up to 9.0 CLUSTER and VACUUM FULL rounded the
+/// length up (`rewriteheap.c: raw_heap_insert`), and `pg_upgrade` brings such tuples along.
+#[inline]
+fn is_end(end: usize, len: usize) -> bool {
+    end.saturating_add(7) & !7 >= len
 }
 
 /// `attnum` of an attribute counted from 0.
@@ -323,39 +349,32 @@ impl Attribute {
         off.saturating_add(mask) & !mask
     }
 
-    /// A sound value that begins at `off` or behind the padding there, unless it is compressed
-    /// or out of line; and where it ends.
+    /// Where a value lies that begins at `off` or behind the padding there, without its varlena
+    /// header; not of one that is compressed or out of line, nor of most that are not sound.
     #[inline]
-    fn value<'t>(&self, data: &'t [u8], off: usize) -> Option<(Option<&'t [u8]>, usize)> {
-        if self.attlen == -1
-            && let Some(&first) = data.get(off)
-            && first & 1 == 1
-            && first != 1
-        {
-            let end = off.saturating_add(usize::from(first >> 1));
-            return Some((data.get(off.saturating_add(1)..end), end));
+    fn plain(&self, data: &[u8], off: usize) -> Option<(usize, usize)> {
+        if let Ok(len) = usize::try_from(self.attlen) {
+            let start = self.aligned(off);
+            return Some((start, start.saturating_add(len)));
         }
-        let mut is_plain = true;
-        let end = self.end(data, off, 0, &mut |_, _| is_plain = false).ok()?;
-        let start = match self.attlen {
-            -1 => {
-                // Short headers were dealt with; a long one is aligned.
-                let is_padded = data.get(off) == Some(&0);
-                let start = if is_padded { self.aligned(off) } else { off };
-                if data.get(start)? & 1 == 1 {
-                    start.saturating_add(1)
-                } else {
-                    start.saturating_add(4)
-                }
-            }
-            _ => self.aligned(off),
-        };
-        let value = data.get(start..end).filter(|_| is_plain);
-        Some((value, end))
+        if self.attlen != -1 {
+            let end = self.end(data, off, 0, &mut |_, _| ()).ok()?;
+            return Some((self.aligned(off), end));
+        }
+        let first = *data.get(off)?;
+        // Nearly every value of variable length has a header of 1 byte.
+        if first & 1 == 1 && first != 1 {
+            let end = off.saturating_add(usize::from(first >> 1));
+            return Some((off.saturating_add(1), end));
+        }
+        let off = if first == 0 { self.aligned(off) } else { off };
+        let word = u32_at(data, off)?;
+        let is_plain = word & 3 == 0 && word >> 2 >= VARHDRSZ;
+        let len = usize::try_from(word >> 2).ok().filter(|_| is_plain)?;
+        Some((off.saturating_add(4), off.saturating_add(len)))
     }
 
     /// Where a value ends that begins at `off`, or behind the padding there.
-    #[inline]
     fn end<'t>(
         &self,
         data: &'t [u8],

@@ -35,7 +35,7 @@ use forks::ForkFiles;
 use page::{HeapView, PageView};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use tally::{ForkTally, Tally};
+use tally::Tally;
 use toast::ToastLink;
 
 /// The transactions and multixacts that can stand in tuples, once replay is done.
@@ -82,6 +82,14 @@ impl Horizons {
         // Distances from the oldest, in a circle: oldest <= xid < next.
         let next = self.next_xid.xid();
         xid.0.wrapping_sub(self.oldest_xid.0) < next.0.wrapping_sub(self.oldest_xid.0)
+    }
+
+    /// The same of all from the first up to the last.
+    #[inline]
+    #[must_use]
+    pub fn xids_are_valid(&self, first: TransactionId, last: TransactionId) -> bool {
+        let from_oldest = |xid: TransactionId| xid.0.wrapping_sub(self.oldest_xid.0);
+        self.xid_is_valid(last) && from_oldest(first) <= from_oldest(last)
     }
 
     /// Why it may not. In epoch 0 a number past the next one was never assigned, though it
@@ -252,14 +260,11 @@ pub fn scan(
     let new = || Tally::new(&context.layout, context.max_findings);
     let shared = Mutex::new(Assembly::default());
     let visit = |number: usize, pages: Pages<'_>, tally: &mut Tally| {
-        tally.fork = number;
-        tally.chunk = ForkTally::default();
+        tally.turn_to(number);
         for view in pages {
             tally.chunk.blocks += 1;
             scan_page(&view, tally);
         }
-        let counts = std::mem::take(&mut tally.chunk);
-        tally.forks.entry(number).or_default().merge(counts);
         if tally.assembly.is_large() {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
             toast::share(context, forks, &mut shared, tally);
@@ -269,6 +274,7 @@ pub fn scan(
     let tallies = read_forks(evidence, context, forks, &all, &new, &visit, advanced);
     let mut shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     for mut tally in tallies {
+        tally.put_down();
         toast::share(context, forks, &mut shared, &mut tally);
         whole.merge(tally);
     }

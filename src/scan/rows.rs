@@ -6,7 +6,7 @@
 use super::page::HeapView;
 use super::tally::{Lack, Tally};
 use crate::cluster::xact::{Updater, XactLog, XactStatus};
-use crate::format::heap::{HeapTuple, Xmax, Xmin};
+use crate::format::heap::{HEAP_XMIN_COMMITTED, HeapTuple, Xmax, Xmin};
 use crate::format::slru::Slru;
 use crate::format::types::TransactionId;
 
@@ -38,6 +38,12 @@ pub(super) fn count(view: &HeapView<'_, '_>, tally: &mut Tally) -> Option<bool> 
     tally.chunk.tuples += tuples;
     tally.states.clear();
     let xacts = view.view.context.xacts?;
+    let marks = &view.heap.marks;
+    if view.view.context.clog_is_whole && marks.all_have(HEAP_XMIN_COMMITTED) && !marks.has_xmax() {
+        tally.states.resize(view.heap.tuples.len(), TupleState::Row);
+        tally.chunk.rows += tuples;
+        return Some(true);
+    }
     let (mut rows, mut unreadable) = (0, 0);
     for tuple in view.heap.tuples {
         let inserted = inserted(view, xacts, tuple, tally);

@@ -133,7 +133,7 @@ pub struct Tally {
     pub findings: Findings,
     /// Counts by fork.
     pub forks: BTreeMap<usize, ForkTally>,
-    /// Counts of the chunk in hand.
+    /// Counts of the chunk in hand, and of those before it of the same fork.
     pub chunk: ForkTally,
     /// The fork of the chunk in hand.
     pub fork: usize,
@@ -180,8 +180,23 @@ impl Tally {
     /// Keeps the cause of a damaged block that replay does not mend.
     pub fn explain(&mut self, view: &PageView<'_>, why: impl FnOnce() -> Option<Explanation>) {
         if view.recovery() != Recovery::Heals {
-            let counts = self.forks.entry(self.fork).or_default();
-            counts.explain(view.blkno, why);
+            self.chunk.explain(view.blkno, why);
+        }
+    }
+
+    /// Takes a chunk of a fork in hand.
+    pub(super) fn turn_to(&mut self, fork: usize) {
+        if fork != self.fork {
+            self.put_down();
+            self.fork = fork;
+        }
+    }
+
+    /// Adds what was counted in the last chunks.
+    pub(super) fn put_down(&mut self) {
+        let counts = std::mem::take(&mut self.chunk);
+        if counts.blocks > 0 {
+            self.forks.entry(self.fork).or_default().merge(counts);
         }
     }
 
