@@ -25,14 +25,15 @@ check! {
     /// Each value of a row that a query would return is looked at by its column's type
     /// (`pg_attribute.atttypid`), for the built-in types `text`, `varchar`, `char(n)`, `name`,
     /// `json`, `jsonb`, `xml`, `numeric`, `boolean`, dates and times, `inet`, `cidr`, bit strings,
-    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, and for arrays of built-in types. Texts
-    /// are held against the database's encoding (`pg_database`) where that is UTF8 or one of
-    /// EUC (`wchar.c: pg_utf8_islegal` and its like); in all others, and in system catalogs, no
-    /// byte may be zero. What some release could have written passes, though today's would not.
+    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, for arrays of built-in types, and for
+    /// domains over any of these (`pg_type.typbasetype`). Texts are held against the database's
+    /// encoding (`pg_database`) where that is UTF8 or one of EUC (`wchar.c: pg_utf8_islegal` and
+    /// its like); in all others, and in system catalogs, no byte may be zero. What some release
+    /// could have written passes, though today's would not.
     ///
-    /// Values that are compressed or stored out of line are not looked at, nor are domains,
-    /// enums, composite types and types of extensions, dropped columns, pages that replay changes
-    /// or that come from behind the end of WAL, and tables whose columns the catalogs do not tell
+    /// Values that are compressed or stored out of line are not looked at, nor are enums,
+    /// composite types and types of extensions, dropped columns, pages that replay changes or
+    /// that come from behind the end of WAL, and tables whose columns the catalogs do not tell
     /// beyond doubt.
     ///
     /// ## What else may cause it

@@ -19,7 +19,7 @@ use crate::format::Malformed;
 use crate::format::catalog::{
     ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID,
     NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgIndex, PgNamed,
-    RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
+    PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID, TYPE_RELATION_ID,
 };
 use crate::format::datum::{Encoding, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
@@ -554,8 +554,12 @@ impl Reader<'_> {
         let mut namespaces = BTreeSet::new();
         if let Some(redo) = redo {
             namespaces = self.possible_namespaces(&classes);
-            let initial = [RELATION_RELATION_ID, ATTRIBUTE_RELATION_ID];
-            let mapped_files: BTreeMap<Oid, [RelFileNumber; 2]> = self
+            let initial = [
+                RELATION_RELATION_ID,
+                ATTRIBUTE_RELATION_ID,
+                TYPE_RELATION_ID,
+            ];
+            let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
                 .maps
                 .keys()
                 .map(|db_oid| (*db_oid, initial.map(|oid| self.file_of(*db_oid, oid))))
@@ -586,8 +590,12 @@ impl Reader<'_> {
             databases.insert(*oid, row.dattablespace);
         }
         self.pin(databases.iter().flat_map(|(db_oid, spc_oid)| {
-            [RELATION_RELATION_ID, ATTRIBUTE_RELATION_ID]
-                .map(|oid| self.mapped(*spc_oid, *db_oid, oid))
+            [
+                RELATION_RELATION_ID,
+                ATTRIBUTE_RELATION_ID,
+                TYPE_RELATION_ID,
+            ]
+            .map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
         // Read later, by `indexes`, and brought within reach with the rest.
@@ -617,7 +625,8 @@ impl Reader<'_> {
                 .map_or(Encoding::Bytes, |database| {
                     Encoding::from_number(database.encoding)
                 });
-            let descs = self.tuple_descs(attribute, &rows, encoding);
+            let domains = self.domains(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID));
+            let descs = self.tuple_descs(attribute, &rows, encoding, &domains);
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();
             *shared = self.newest.max(*shared);
@@ -884,6 +893,15 @@ impl Reader<'_> {
         }
     }
 
+    /// What the domains of a database are over. That never changes.
+    fn domains(&mut self, pg_type: RelFileLocator) -> HashMap<Oid, Oid> {
+        let key = |row: &PgType| (row.typtype == b'd').then_some(row.oid);
+        let rows = self.rows(pg_type, PgType::parse, key);
+        rows.iter()
+            .map(|row| (row.oid, row.value.typbasetype))
+            .collect()
+    }
+
     /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
     /// doubt. Texts of users' tables are in the database's encoding; system catalogs were copied
     /// from a database that may have had another.
@@ -892,6 +910,7 @@ impl Reader<'_> {
         attribute: RelFileLocator,
         classes: &[Row<PgClass>],
         encoding: Encoding,
+        domains: &HashMap<Oid, Oid>,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
         let tables: HashMap<Oid, u16> = classes
@@ -933,7 +952,13 @@ impl Reader<'_> {
             };
             let types = of_table.iter().map(|row| {
                 let row = &row.value;
-                ValueType::of(row.atttypid, row.attlen, encoding)
+                let mut oid = row.atttypid;
+                // A domain may be over another. Rows that are garbage may lead round in a circle.
+                for _ in 0..16 {
+                    let Some(base) = domains.get(&oid) else { break };
+                    oid = *base;
+                }
+                ValueType::of(oid, row.attlen, encoding)
             });
             let desc = desc.with_types(types);
             let desc = match self.descs.get(&desc) {

@@ -28,6 +28,8 @@ pub const TABLESPACE_RELATION_ID: Oid = 1213;
 pub const RELATION_RELATION_ID: Oid = 1259;
 /// `AttributeRelationId`: `pg_attribute`.
 pub const ATTRIBUTE_RELATION_ID: Oid = 1249;
+/// `TypeRelationId`: `pg_type`.
+pub const TYPE_RELATION_ID: Oid = 1247;
 /// `NamespaceRelationId`.
 pub const NAMESPACE_RELATION_ID: Oid = 2615;
 /// `IndexRelationId`: `pg_index`.
@@ -433,6 +435,52 @@ impl PgNamed {
     }
 }
 
+/// A row of `pg_type`, as far as it tells what values are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgType {
+    /// Object identifier.
+    pub oid: Oid,
+    /// `typtype`: `d` for a domain.
+    pub typtype: u8,
+    /// `typbasetype`: the type that a domain is over, which may be another domain.
+    pub typbasetype: Oid,
+}
+
+impl PgType {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "pg_type row", header, tuple)?;
+        let _typname = name(&mut c)?;
+        let _typnamespace = c.u32()?;
+        let _typowner = c.u32()?;
+        let _typlen = c.u16()?;
+        let _typbyval = c.u8()?;
+        let typtype = c.u8()?;
+        // typcategory, typispreferred, typisdefined, typdelim
+        c.skip(4)?;
+        let _typrelid = c.u32()?;
+        if layout.since(Major::V14) {
+            let _typsubscript = c.u32()?;
+        }
+        let _typelem = c.u32()?;
+        let _typarray = c.u32()?;
+        // Seven functions, from typinput to typanalyze; typalign, typstorage, typnotnull.
+        c.skip(7 * 4 + 3)?;
+        Ok(Self {
+            oid,
+            typtype,
+            typbasetype: c.u32()?,
+        })
+    }
+}
+
 /// A row of `pg_index`, which has no object identifier of its own in any version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PgIndex {
@@ -548,6 +596,25 @@ mod tests {
     }
 
     #[test]
+    fn pg_type_fields_lie_where_compilers_put_them() {
+        for (major, typbasetype) in [
+            (Major::V9_0, 124),
+            (Major::V12, 124),
+            (Major::V14, 128),
+            (Major::V19, 128),
+        ] {
+            let layout = layout(major);
+            let mut columns = named("postcode", typbasetype + 4);
+            columns[75] = b'd';
+            columns[typbasetype..].copy_from_slice(&25_u32.to_le_bytes());
+            let (header, bytes) = tuple(&layout, 16_400, &columns);
+            let row = PgType::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.oid, row.typtype, row.typbasetype), (16_400, b'd', 25));
+            assert!(PgType::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
     fn rows_without_name_or_oid_are_refused() {
         let layout = layout(Major::V11);
         let parse = |oid, columns: &[u8]| {
@@ -572,6 +639,7 @@ mod tests {
             let _ = PgDatabase::parse(&layout, &header, &bytes);
             let _ = PgAttribute::parse(&layout, &header, &bytes);
             let _ = PgNamed::parse(&layout, &header, &bytes);
+            let _ = PgType::parse(&layout, &header, &bytes);
         }
     }
 }

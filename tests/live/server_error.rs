@@ -436,6 +436,19 @@ fn kinds() -> Vec<Kind> {
         kind("timestamp after all others", "CREATE TABLE $t (id int, at timestamp)
             INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
             SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, (i64::MAX - 1).to_le_bytes()))),
+        kind("domain of times before all others", "CREATE DOMAIN $t_at AS timestamp
+            CREATE TABLE $t (id int, at $t_at)
+            INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, 32, EARLY_TIME))),
+        kind("domain over a domain of booleans", "CREATE DOMAIN $t_is AS bool
+            CREATE DOMAIN $t_not AS $t_is
+            CREATE TABLE $t (id int, is_not $t_not)
+            INSERT INTO $t SELECT i, true FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY, [2]))),
+        kind("jsonb of no kind in a domain", "CREATE DOMAIN $t_j AS jsonb
+            CREATE TABLE $t (id int, j $t_j)
+            INSERT INTO $t SELECT i, '{\"a\": [1]}' FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 4, [0]))),
         kind("date before all others", "CREATE TABLE $t (id int, day date)
             INSERT INTO $t SELECT i, now() FROM generate_series(1, 10) i
             SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY, (-2_451_546_i32).to_le_bytes()))),
