@@ -1,5 +1,6 @@
 //! The relations' files, put together from their segments.
 
+use crate::finding::Location;
 use crate::format::types::{BlockNumber, ForkNumber, RelFileLocator};
 use crate::format::version::{Layout, Version};
 use crate::pgdata::{Evidence, FileId, FileKind};
@@ -31,6 +32,21 @@ impl ForkFiles {
             self.path.clone()
         } else {
             Arc::from(format!("{}.{segment}", self.path))
+        }
+    }
+
+    /// Where a block begins, in the segment that the server would look for it in.
+    #[must_use]
+    pub fn location(&self, blkno: BlockNumber, layout: &Layout) -> Location {
+        let segment = blkno.checked_div(layout.relseg_size).unwrap_or(0);
+        let in_segment = blkno.checked_rem(layout.relseg_size).unwrap_or(0);
+        Location {
+            path: self.segment_path(segment),
+            block: Some(blkno),
+            offset_number: None,
+            byte_offset: Some(u64::from(in_segment) * u64::from(layout.blcksz)),
+            lsn: None,
+            relation: Some((self.locator, self.fork, segment)),
         }
     }
 

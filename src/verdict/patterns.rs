@@ -479,9 +479,9 @@ impl<'e> Seen<'_, 'e> {
         let last_sector = u16::try_from(blcksz / 512 - 1).unwrap_or(u16::MAX);
         let mut ranges = Ranges::new();
         let mut add = |fork: &ForkFiles, blkno: BlockNumber, from: u64, to: u64| {
-            let segment = blkno / layout.relseg_size;
-            let start = u64::from(blkno % layout.relseg_size) * blcksz;
-            let file = ranges.entry(fork.segment_path(segment).to_string());
+            let block = fork.location(blkno, &layout);
+            let start = block.byte_offset.unwrap_or(0);
+            let file = ranges.entry(block.path.to_string());
             file.or_default().push((start + from, start + to));
         };
         let mut add_neighbours = |fork: &ForkFiles, counts: &ForkTally, blkno, back: bool| {
