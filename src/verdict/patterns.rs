@@ -8,8 +8,7 @@ use crate::checks::{
     Check, clog_segment_foreign, clog_segment_missing, clog_segment_zeroed, lost_write,
     multixact_segment_missing, page_checksum_mismatch, page_lsn_beyond_wal, relation_file_missing,
     relation_segment_missing, required_file_missing, tablespace_link_dangling,
-    timeline_not_ancestor, wal_segment_copies_differ, wal_segment_foreign, xmax_out_of_range,
-    xmin_out_of_range, zero_page,
+    timeline_not_ancestor, xmax_out_of_range, xmin_out_of_range, zero_page,
 };
 use crate::finding::{Confidence, Findings, Group, GroupKey, Place};
 use crate::format::backup_label::BackupLabel;
@@ -25,55 +24,55 @@ use roaring::RoaringBitmap;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What happened, in the words of those who deal with storage.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PatternKind {
-    /// Files were removed, or never copied.
-    FilesGone,
-    /// The files are not of the cluster that `pg_control` describes, or are encrypted.
-    OtherCluster,
-    /// WAL of another history than that of the files.
-    OtherTimeline,
-    /// Files of several times.
-    MixedTimes,
-    /// The WAL that the newest pages were written by is not there.
-    WalLost,
-    /// Commit log files made by hand, or lost.
-    ClogMadeUp,
-    /// Ranges of zeroes.
-    ZeroedRange,
-    /// Content that is not PostgreSQL's.
-    ForeignData,
-    /// Pages in the place of others.
-    MisdirectedWrite,
-    /// Writes that were confirmed and are not there.
-    LostWrite,
-    /// Pages of two times.
-    TornPage,
-    /// Single bits.
-    FlippedBit,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $title:literal,)+) => {
+        /// What happened, in the words of those who deal with storage.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum PatternKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl PatternKind {
+            /// All of them, in the order in which they are told.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// In a word or two.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $title,)+
+                }
+            }
+        }
+    };
 }
 
-impl PatternKind {
-    /// In a word or two.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::FilesGone => "files gone",
-            Self::OtherCluster => "another cluster's files",
-            Self::OtherTimeline => "another timeline",
-            Self::MixedTimes => "files of several times",
-            Self::WalLost => "WAL lost",
-            Self::ClogMadeUp => "commit log made up",
-            Self::ZeroedRange => "zeroed range",
-            Self::ForeignData => "foreign data",
-            Self::MisdirectedWrite => "misdirected write",
-            Self::LostWrite => "lost write",
-            Self::TornPage => "torn page",
-            Self::FlippedBit => "flipped bit",
-        }
-    }
+kinds! {
+    /// Files were removed, or never copied.
+    FilesGone: "files gone",
+    /// The files are not of the cluster that `pg_control` describes, or are encrypted.
+    OtherCluster: "another cluster's files",
+    /// WAL of another history than that of the files.
+    OtherTimeline: "another timeline",
+    /// Files of several times.
+    MixedTimes: "files of several times",
+    /// The WAL that the newest pages were written by is not there.
+    WalLost: "WAL lost",
+    /// Commit log files made by hand, or lost.
+    ClogMadeUp: "commit log made up",
+    /// Ranges of zeroes.
+    ZeroedRange: "zeroed range",
+    /// Content that is not PostgreSQL's.
+    ForeignData: "foreign data",
+    /// Pages in the place of others.
+    MisdirectedWrite: "misdirected write",
+    /// Writes that were confirmed and are not there.
+    LostWrite: "lost write",
+    /// Pages of two times.
+    TornPage: "torn page",
+    /// Single bits.
+    FlippedBit: "flipped bit",
 }
 
 /// One cause that findings share.
@@ -289,32 +288,14 @@ impl<'e> Seen<'_, 'e> {
 
     /// WAL of another history: two servers that went on from the same point.
     fn other_timeline(&self) -> Option<Pattern> {
-        let checks = [
-            &timeline_not_ancestor::CHECK,
-            &wal_segment_foreign::CHECK,
-            &wal_segment_copies_differ::CHECK,
-        ];
-        let groups: Vec<_> = checks.iter().flat_map(|check| self.damage(check)).collect();
-        let (first, _) = groups.first()?;
-        let places = self.places_of(&groups);
-        let cause = if first.code == timeline_not_ancestor::CHECK.code {
-            "the files went on after the point where the timeline asked for branched off: \
-             a former primary, or the wrong recovery_target_timeline"
-        } else if first.code == wal_segment_foreign::CHECK.code {
-            "WAL of another cluster lies among this one's"
-        } else {
-            "two servers have written the same segments differently (split brain)"
-        };
-        let summary = if places.is_empty() {
-            cause.to_owned()
-        } else {
-            format!("{cause} ({})", named(&places))
-        };
+        self.damage(&timeline_not_ancestor::CHECK).next()?;
+        let summary = "the files went on after the point where the timeline asked for branched \
+                       off: a former primary, or the wrong recovery_target_timeline";
         Some(pattern(
             PatternKind::OtherTimeline,
             Confidence::Likely,
-            summary,
-            places,
+            summary.to_owned(),
+            Vec::new(),
         ))
     }
 
@@ -694,7 +675,10 @@ impl<'e> Seen<'_, 'e> {
             return Vec::new();
         };
         let next = horizons.next_xid.xid().0;
-        if next.wrapping_sub(horizons.oldest_xid.0) > 1 << 22 {
+        // Lost WAL or a lost write leaves numbers that are nearly valid. Of all others one in
+        // 32 comes that near by one bit where this many are valid.
+        const NEARBY: u32 = 1 << 22;
+        if next.wrapping_sub(horizons.oldest_xid.0) > NEARBY {
             return Vec::new();
         }
         let checks = [
@@ -714,7 +698,11 @@ impl<'e> Seen<'_, 'e> {
                         .as_deref()
                         .and_then(|xid| xid.parse::<u32>().ok());
                     let flipped = xid.is_some_and(|xid| {
-                        (0..32).any(|bit| horizons.xid_is_valid(TransactionId(xid ^ 1 << bit)))
+                        let past = xid.wrapping_sub(next);
+                        let before = horizons.oldest_xid.0.wrapping_sub(xid);
+                        past.min(before) > NEARBY
+                            && (0..32)
+                                .any(|bit| horizons.xid_is_valid(TransactionId(xid ^ 1 << bit)))
                     });
                     if let (true, Some((locator, _, _)), Some(blkno)) =
                         (flipped, finding.location.relation, finding.location.block)
