@@ -697,7 +697,7 @@ static FILES: &[Row] = &[
     )
     .told(
         PatternKind::FilesGone,
-        "3\u{a0}relations of 1\u{a0}database without a file",
+        "3\u{a0}relations of 1\u{a0}database have no file (app.public.docs, ",
     ),
     hit(
         "relation-file-missing",
@@ -990,7 +990,10 @@ static PAGES: &[Row] = &[
             vec![d.page_found("page-header-invalid", "ziplog", 5)]
         },
     )
-    .told(PatternKind::ZeroedRange, "of zeroes, 13\u{a0}kB in all"),
+    .told(
+        PatternKind::ZeroedRange,
+        "of zeroes, 13\u{a0}kB in 1\u{a0}file",
+    ),
     hit(
         "page-header-invalid",
         "page overwritten with the beginning of an archive",
@@ -1018,7 +1021,7 @@ static PAGES: &[Row] = &[
         vec![]
     })
     .until(Major::V10)
-    .told(PatternKind::MixedTimes, "older than the redo point allows"),
+    .told(PatternKind::MixedTimes, "so the files are of several times"),
     // With segments of 1 MB little WAL is left from before the redo point.
     hit("lost-write", "first pages that WAL tells of", |d| {
         d.age_first_pages();
@@ -1288,7 +1291,7 @@ static PAGES: &[Row] = &[
     })
     .told(
         PatternKind::WalLost,
-        "2\u{a0}pages of 2\u{a0}relations come from after the end of WAL: the newest WAL",
+        "(app.public.docs, app.public.frozen_t) are newer than the end of WAL: the newest WAL",
     ),
     hit(
         "page-lsn-beyond-wal",
@@ -1316,7 +1319,7 @@ static PAGES: &[Row] = &[
             d.pages_beyond(end)
         },
     )
-    .told(PatternKind::WalLost, "was run and WAL thrown away"),
+    .told(PatternKind::WalLost, "was run, and threw the WAL away"),
     hit(
         "page-lsn-beyond-wal",
         "pages of two tables, and a break in the WAL before",
@@ -1328,7 +1331,7 @@ static PAGES: &[Row] = &[
         },
     )
     .crash()
-    .told(PatternKind::WalLost, "the WAL breaks off before"),
+    .told(PatternKind::WalLost, "lies behind a break"),
     near_miss(
         "page-lsn-beyond-wal",
         "page LSN exactly the end of WAL",

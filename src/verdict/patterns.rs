@@ -211,8 +211,9 @@ impl<'e> Seen<'_, 'e> {
 
     /// An `rm -rf` that was stopped, a copy that was, a volume that is not mounted.
     fn files_gone(&self) -> Option<Pattern> {
-        let relations: BTreeSet<_> = self
-            .damage(&relation_file_missing::CHECK)
+        let groups: Vec<_> = self.damage(&relation_file_missing::CHECK).collect();
+        let relations: BTreeSet<_> = groups
+            .iter()
             .filter_map(|(key, _)| match &key.place {
                 Place::Fork(locator, _) => Some(*locator),
                 Place::File(_) => None,
@@ -226,27 +227,42 @@ impl<'e> Seen<'_, 'e> {
             &multixact_segment_missing::CHECK,
             &tablespace_link_dangling::CHECK,
         ];
-        let mut places: Vec<String> = others
+        let mut files: Vec<String> = others
             .into_iter()
             .flat_map(|check| self.damage(check))
             .flat_map(|(_, group)| &group.kept)
             .map(|finding| finding.location.path.to_string())
             .collect();
-        places.sort();
-        places.dedup();
-        if relations.len() + places.len() < 3 || relations.is_empty() && places.len() < 5 {
+        files.sort();
+        files.dedup();
+        if relations.len() + files.len() < 3 || relations.is_empty() && files.len() < 5 {
             return None;
         }
+        let mut places = self.places_of(&groups);
         let mut what = Vec::new();
         if !relations.is_empty() {
-            let of = count(databases.len() as u64, "database");
-            let relations = count(relations.len() as u64, "relation");
-            what.push(format!("{relations} of {of} without a file"));
+            what.push(format!(
+                "{} of {} {} no file ({})",
+                count(relations.len() as u64, "relation"),
+                count(databases.len() as u64, "database"),
+                agree(relations.len(), "has", "have"),
+                named(&places)
+            ));
         }
-        if !places.is_empty() {
-            let files = count(places.len() as u64, "other missing file");
-            what.push(format!("{files} ({})", named(&places)));
+        if !files.is_empty() {
+            let noun = if relations.is_empty() {
+                "file"
+            } else {
+                "other file"
+            };
+            what.push(format!(
+                "{} {} missing ({})",
+                count(files.len() as u64, noun),
+                agree(files.len(), "is", "are"),
+                named(&files)
+            ));
         }
+        places.append(&mut files);
         let summary = format!(
             "{}: removed (rm -rf?), not all copied, or a volume is not mounted; pgautopsy ls \
              tells what is left",
@@ -273,8 +289,9 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let summary = format!(
-            "{} of {} pages fail their checksum: pg_control is not that of these files \
-             (checksums were switched by another tool?), or the files are encrypted",
+            "{} of {} pages fail their checksum, more than any accident damages: the files are \
+             encrypted, pg_control is not theirs, or something made it say that pages have \
+             checksums",
             thousands(wrong),
             thousands(all)
         );
@@ -289,8 +306,9 @@ impl<'e> Seen<'_, 'e> {
     /// WAL of another history: two servers that went on from the same point.
     fn other_timeline(&self) -> Option<Pattern> {
         self.damage(&timeline_not_ancestor::CHECK).next()?;
-        let summary = "the files went on after the point where the timeline asked for branched \
-                       off: a former primary, or the wrong recovery_target_timeline";
+        let summary = "the files were written on after the point where the timeline to be \
+                       followed branched off: a former primary (pg_rewind or a new copy of the \
+                       present one), or the wrong recovery_target_timeline";
         Some(pattern(
             PatternKind::OtherTimeline,
             Confidence::Likely,
@@ -306,24 +324,25 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
-        let extent = format!(
-            "{} of {}",
-            count(pages, "page"),
-            count(groups.len() as u64, "relation")
-        );
         let places = self.places_of(&groups);
+        let extent = format!(
+            "{} of {} ({})",
+            count(pages, "page"),
+            count(groups.len() as u64, "relation"),
+            named(&places)
+        );
         Some(if groups.len() >= 5 {
             let summary = format!(
-                "{extent} are older than the redo point allows: a copy of a running server \
-                 without backup mode, backup_label removed, or snapshots of volumes taken one \
-                 after the other"
+                "{extent} are older than the last checkpoint allows, so the files are of \
+                 several times: a copy of a running server without backup mode, backup_label \
+                 removed, or snapshots of volumes taken one after the other"
             );
             pattern(PatternKind::MixedTimes, Confidence::Likely, summary, places)
         } else {
             let summary = format!(
-                "{extent} ({}) are older than WAL that a checkpoint has seen to disk: the \
-                 storage confirmed writes and lost them, or the files are an older copy",
-                named(&places)
+                "{extent} {} older than the last checkpoint allows: the storage confirmed \
+                 writes and lost them, or the files are an older copy",
+                agree(pages as usize, "is", "are")
             );
             pattern(PatternKind::LostWrite, Confidence::Likely, summary, places)
         })
@@ -337,25 +356,27 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
+        let places = self.places_of(&groups);
         let extent = format!(
-            "{} of {} come from after the end of WAL",
+            "{} of {} ({}) are newer than the end of WAL",
             count(pages, "page"),
-            count(groups.len() as u64, "relation")
+            count(groups.len() as u64, "relation"),
+            named(&places)
         );
         let (cause, confidence) = if let Some(file) = self.backup_beyond_wal() {
             let cause = format!(
-                "{file} is that of a base backup that ends behind it: backup_label was \
-                 removed, or the backup's WAL is not here"
+                "by {file} a base backup ended later; if this is that backup, backup_label was \
+                 removed or its WAL is not here, else the newest WAL is missing"
             );
             (cause, Confidence::Likely)
         } else if self.was_reset() == Some(true) {
             let tool = super::reset_tool(self.examination);
             (
-                format!("{tool} was run and WAL thrown away"),
+                format!("{tool} was run, and threw the WAL away that wrote them"),
                 Confidence::Likely,
             )
         } else if self.examination.beyond.is_some() {
-            let cause = "the WAL breaks off before, see Loss";
+            let cause = "the WAL that wrote them lies behind a break, see Loss";
             (cause.to_owned(), Confidence::Likely)
         } else {
             let cause = "the newest WAL is missing, backup_label was removed, or the disk lost \
@@ -366,7 +387,7 @@ impl<'e> Seen<'_, 'e> {
             PatternKind::WalLost,
             confidence,
             format!("{extent}: {cause}"),
-            self.places_of(&groups),
+            places,
         ))
     }
 
@@ -431,7 +452,8 @@ impl<'e> Seen<'_, 'e> {
             .map(|(_, need)| need.tuples)
             .sum();
         let lost = if rows > 0 {
-            format!("; {} vanish without an error", count(rows, "row"))
+            let vanish = agree(rows as usize, "vanishes", "vanish");
+            format!("; {} {vanish} without an error", count(rows, "row"))
         } else {
             String::new()
         };
@@ -443,7 +465,7 @@ impl<'e> Seen<'_, 'e> {
         } else {
             "where rows say that transactions committed: made with dd, or a lost write"
         };
-        let is = if places.len() == 1 { "is" } else { "are" };
+        let is = agree(places.len(), "is", "are");
         let summary = format!("{} {is} all zero, {why}{lost}", named(&places));
         Some(pattern(
             PatternKind::ClogMadeUp,
@@ -534,16 +556,18 @@ impl<'e> Seen<'_, 'e> {
             })
             .collect();
         let points_to = if unit.is_multiple_of(blcksz) {
-            "on borders of pages: the server (zero_damaged_pages), the file system or the storage"
+            "as pages do: the server (zero_damaged_pages = on), the file system or the storage"
         } else {
-            "within pages, so below the server: the disk, its cache or the file system"
+            "within pages: not the server, but the disk, its cache or the file system"
         };
+        let number = all().count();
         let summary = format!(
-            "{} of zeroes, {} in all, in {} ({}), all on multiples of {}, {points_to}",
-            count(all().count() as u64, "range"),
+            "{} of zeroes, {} in {} ({}); {} on multiples of {}, {points_to}",
+            count(number as u64, "range"),
             size(total),
             count(ranges.len() as u64, "file"),
             named(&places),
+            agree(number, "it begins and ends", "all begin and end"),
             if unit < 1024 {
                 format!("{unit}\u{a0}bytes")
             } else {
@@ -573,7 +597,7 @@ impl<'e> Seen<'_, 'e> {
         }
         let places = self.block_names(&blocks);
         let kinds: Vec<String> = kinds.into_iter().collect();
-        let hold = if blocks.len() == 1 { "holds" } else { "hold" };
+        let hold = agree(blocks.len(), "holds", "hold");
         (!blocks.is_empty()).then(|| {
             let summary = format!(
                 "{} {hold} {}: another file's data was written there; look for the writer (a \
@@ -603,9 +627,10 @@ impl<'e> Seen<'_, 'e> {
         }
         (!places.is_empty()).then(|| {
             let summary = format!(
-                "{} in the place of others ({}): the storage or a copy put them there",
-                count(places.len() as u64, "page"),
-                named(&places)
+                "{}: the storage or a copying tool put {} in the wrong place, and what belongs \
+                 there is lost",
+                named(&places),
+                agree(places.len(), "it", "them")
             );
             pattern(PatternKind::MisdirectedWrite, best, summary, places)
         })
@@ -620,9 +645,10 @@ impl<'e> Seen<'_, 'e> {
         let places = self.block_names(&blocks);
         (!blocks.is_empty()).then(|| {
             let summary = format!(
-                "{}: written in part, with no full-page image in the WAL to mend it \
-                 (full_page_writes = off, or a copy made while the server wrote)",
-                named(&places)
+                "{} {} written in part, and no full-page image in the WAL mends that: \
+                 full_page_writes = off, or a copy made while the server wrote",
+                named(&places),
+                agree(blocks.len(), "was", "were")
             );
             pattern(PatternKind::TornPage, Confidence::Likely, summary, places)
         })
@@ -656,9 +682,10 @@ impl<'e> Seen<'_, 'e> {
             what.push(count(numbers, "transaction number"));
         }
         let summary = format!(
-            "{} wrong in one bit ({}): memory first (ECC and machine check logs, a memory \
-             test), then controller and cable",
+            "{} {} wrong in one bit ({}): look at the memory first (ECC and machine check \
+             logs, a memory test), then at controller and cables",
             what.join(" and "),
+            agree(places.len(), "is", "are"),
             named(&places)
         );
         Some(pattern(
@@ -732,6 +759,11 @@ fn pattern(
         summary,
         places,
     }
+}
+
+/// The word that goes with so many.
+fn agree(number: usize, one: &'static str, more: &'static str) -> &'static str {
+    if number == 1 { one } else { more }
 }
 
 /// The first few of the places, and how many more.
