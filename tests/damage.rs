@@ -1108,7 +1108,8 @@ static PAGES: &[Row] = &[
         ]);
         vec![d.page_found("page-misplaced", "accounts", 0)]
     })
-    .told(PatternKind::MisdirectedWrite, "holds block 1"),
+    .told(PatternKind::MisdirectedWrite, "holds block 1")
+    .not_told(PatternKind::LostWrite),
     near_miss(
         "page-misplaced",
         "rows of an update that was rolled back",
@@ -1224,7 +1225,7 @@ static PAGES: &[Row] = &[
         "page-checksum-mismatch",
         "every page of the database",
         |d| {
-            d.every_page(|page| page[PD_CHECKSUM] ^= 0x55);
+            d.every_page(|page| set_u16(page, PD_CHECKSUM, 0));
             d.anywhere("page-checksum-mismatch");
             vec![]
         },
@@ -1234,7 +1235,7 @@ static PAGES: &[Row] = &[
     hit("page-checksum-mismatch", "every page of two tables", |d| {
         for table in ["accounts", "ziplog"] {
             for blkno in 0..d.blocks(table) {
-                d.raw_page(table, blkno, |page| page[PD_CHECKSUM] ^= 0x55);
+                d.raw_page(table, blkno, |page| set_u16(page, PD_CHECKSUM, 0));
             }
         }
         d.anywhere("page-checksum-mismatch");

@@ -164,6 +164,18 @@ impl<'e> Seen<'_, 'e> {
             })
     }
 
+    /// Those that are most likely other blocks, and which.
+    fn misplaced(&self) -> impl Iterator<Item = (Explained<'e>, BlockNumber)> {
+        self.explained().filter_map(|block| match block.cause {
+            Cause::OtherBlock { blkno, .. } | Cause::RowsOfBlock(blkno)
+                if block.confidence >= Confidence::Likely =>
+            {
+                Some((block, blkno))
+            }
+            _ => None,
+        })
+    }
+
     fn block_name(&self, fork: &ForkFiles, blkno: BlockNumber) -> String {
         format!("block {blkno} of {}", self.fork_name(fork))
     }
@@ -319,15 +331,32 @@ impl<'e> Seen<'_, 'e> {
 
     /// Pages older than a checkpoint allows: of many relations, or of few.
     fn older_pages(&self) -> Option<Pattern> {
-        let groups: Vec<_> = self.damage(&lost_write::CHECK).collect();
+        // What belongs elsewhere tells nothing of the writes here.
+        let misplaced: BTreeSet<_> = self
+            .misplaced()
+            .map(|(block, _)| (block.fork.locator, block.blkno))
+            .collect();
+        let mut groups = Vec::new();
+        let mut pages = 0;
+        for (key, group) in self.damage(&lost_write::CHECK) {
+            let Place::Fork(locator, _) = key.place else {
+                continue;
+            };
+            let blocks = group.blocks.iter();
+            let old = blocks.filter(|blkno| !misplaced.contains(&(locator, *blkno)));
+            let old = old.count();
+            if old > 0 {
+                groups.push((key, group));
+                pages += old;
+            }
+        }
         if groups.is_empty() {
             return None;
         }
-        let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
         let places = self.places_of(&groups);
         let extent = format!(
             "{} of {} ({})",
-            count(pages, "page"),
+            count(pages as u64, "page"),
             count(groups.len() as u64, "relation"),
             named(&places)
         );
@@ -342,7 +371,7 @@ impl<'e> Seen<'_, 'e> {
             let summary = format!(
                 "{extent} {} older than the last checkpoint allows: the storage confirmed \
                  writes and lost them, or the files are an older copy",
-                agree(pages as usize, "is", "are")
+                agree(pages, "is", "are")
             );
             pattern(PatternKind::LostWrite, Confidence::Likely, summary, places)
         })
@@ -614,16 +643,10 @@ impl<'e> Seen<'_, 'e> {
     fn misdirected_write(&self) -> Option<Pattern> {
         let mut places = Vec::new();
         let mut best = Confidence::Possible;
-        for block in self.explained() {
-            let (Cause::OtherBlock { blkno: other, .. } | Cause::RowsOfBlock(other)) = block.cause
-            else {
-                continue;
-            };
-            if block.confidence >= Confidence::Likely {
-                best = best.max(block.confidence);
-                let here = self.block_name(block.fork, block.blkno);
-                places.push(format!("{here} holds block {other}"));
-            }
+        for (block, other) in self.misplaced() {
+            best = best.max(block.confidence);
+            let here = self.block_name(block.fork, block.blkno);
+            places.push(format!("{here} holds block {other}"));
         }
         (!places.is_empty()).then(|| {
             let summary = format!(
