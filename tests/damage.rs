@@ -1173,7 +1173,8 @@ static PAGES: &[Row] = &[
             vec![d.page_found("page-checksum-mismatch", "ziplog", 7)]
         },
     )
-    .since(Major::V9_3),
+    .since(Major::V9_3)
+    .not_told(PatternKind::ForeignData),
     hit(
         "page-checksum-mismatch",
         "block 8 written over block 7",
@@ -1276,7 +1277,8 @@ static PAGES: &[Row] = &[
             d.page("ziplog", 7, |p| set_lsn(p, XLogRecPtr(end.0 + 8)));
             vec![d.page_found("page-lsn-beyond-wal", "ziplog", 7)]
         },
-    ),
+    )
+    .not_told(PatternKind::WalLost),
     hit(
         "page-lsn-beyond-wal",
         "beyond the end of WAL of a crashed server",
@@ -2233,7 +2235,8 @@ static TUPLES: &[Row] = &[
             d.message = Some("never assigned");
             vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
         },
-    ),
+    )
+    .not_told(PatternKind::FlippedBit),
     hit(
         "xmin-out-of-range",
         "before the oldest, and not frozen",

@@ -140,3 +140,38 @@ pub fn list(evidence: &Evidence, version: Option<&'static Version>) -> Vec<ForkF
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::page::tests::layout;
+    use crate::format::version::Major;
+
+    #[test]
+    fn a_block_lies_in_its_segment() {
+        let locator = RelFileLocator {
+            spc_oid: 1663,
+            db_oid: 5,
+            rel_number: 16384,
+        };
+        let fork = ForkFiles {
+            locator,
+            fork: ForkNumber::Main,
+            path: Arc::from("base/5/16384"),
+            segments: BTreeMap::new(),
+            temporary: false,
+            unlogged: false,
+        };
+        let place = |blkno| {
+            let at = fork.location(blkno, &layout(Major::V15));
+            assert_eq!((at.block, at.offset_number), (Some(blkno), None));
+            let (of, _, segment) = at.relation.unwrap();
+            assert_eq!(of, locator);
+            (at.path.to_string(), segment, at.byte_offset.unwrap())
+        };
+        assert_eq!(place(0), ("base/5/16384".to_owned(), 0, 0));
+        assert_eq!(place(131_071), ("base/5/16384".to_owned(), 0, 0x3FFF_E000));
+        assert_eq!(place(131_073), ("base/5/16384.1".to_owned(), 1, 8192));
+        assert_eq!(place(u32::MAX).1, 32_767);
+    }
+}
