@@ -85,6 +85,14 @@ impl Location {
         self
     }
 
+    /// A line pointer, or its tuple, so many bytes behind the beginning of its block.
+    #[must_use]
+    pub fn within_block(mut self, offnum: Option<OffsetNumber>, page_offset: u64) -> Self {
+        self.offset_number = offnum;
+        self.byte_offset = self.byte_offset.map(|at| at.saturating_add(page_offset));
+        self
+    }
+
     /// A WAL position.
     #[must_use]
     pub fn at_lsn(mut self, lsn: XLogRecPtr) -> Self {

@@ -1,7 +1,7 @@
 //! Free space map is wrong.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, Location};
+use crate::finding::{Finding, Findings};
 use crate::format::fsm::{FsmPage, first_heap_block};
 use crate::format::types::ForkNumber;
 use crate::scan::page::PageView;
@@ -71,14 +71,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             continue;
         }
         let message = format!("it tells of room in block {last}, and the file ends before block {end}");
-        let segment = blkno / context.layout.relseg_size;
-        let in_segment = u64::from(blkno % context.layout.relseg_size);
-        let location = Location {
-            block: Some(blkno),
-            byte_offset: Some(in_segment * u64::from(context.layout.blcksz)),
-            relation: Some((map.locator, map.fork, segment)),
-            ..Location::file(&map.segment_path(segment))
-        };
+        let location = map.location(blkno, &context.layout);
         findings.push(Finding::new(&CHECK, location, message));
     }
 }

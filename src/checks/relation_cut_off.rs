@@ -1,7 +1,7 @@
 //! End of a relation is missing.
 
 use crate::check::Examination;
-use crate::finding::{Confidence, Finding, Findings, Group, Location};
+use crate::finding::{Confidence, Finding, Findings, Group};
 use crate::format::types::{BlockNumber, ForkNumber, Oid};
 use crate::scan::Replay;
 use crate::scan::forks::{ForkFiles, sibling};
@@ -71,14 +71,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             "the file ends before block {blocks}, and {witness} block {last}: what lay behind \
              its end is lost"
         );
-        let segment = blocks.saturating_sub(1) / context.layout.relseg_size;
-        let in_segment = u64::from(blocks - segment * context.layout.relseg_size);
-        let location = Location {
-            block: Some(blocks),
-            byte_offset: Some(in_segment * u64::from(context.layout.blcksz)),
-            relation: Some((fork.locator, fork.fork, segment)),
-            ..Location::file(&fork.segment_path(segment))
-        };
+        let location = fork.location(blocks, &context.layout);
         let lost = u64::from(last) + 1 - u64::from(end);
         let finding = Finding::new(&CHECK, location, message)
             .found_expected(blocks, u64::from(blocks) + lost)

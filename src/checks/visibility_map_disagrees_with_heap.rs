@@ -1,9 +1,9 @@
 //! Visibility map contradicts the table.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, Location};
+use crate::finding::{Finding, Findings};
 use crate::format::types::{BlockNumber, ForkNumber};
-use crate::scan::forks::{ForkFiles, sibling};
+use crate::scan::forks::sibling;
 
 check! {
     /// ## What it means
@@ -50,9 +50,8 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             continue;
         };
         let Some(fork) = examination.forks.get(*number) else { continue };
-        let relseg_size = context.layout.relseg_size;
         let mut report = |block: BlockNumber, message: &str| {
-            let location = block_of(fork, block, relseg_size, context.layout.blcksz);
+            let location = fork.location(block, &context.layout);
             findings.push(Finding::new(&CHECK, location, message).recovery(context.fate(fork, block)));
         };
         let unmarked = &map.all_visible & &heap.unmarked;
@@ -67,16 +66,5 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         for block in not_frozen {
             report(block, "the visibility map calls the page all-frozen, and it holds a row that is not");
         }
-    }
-}
-
-fn block_of(fork: &ForkFiles, block: BlockNumber, relseg_size: u32, blcksz: u32) -> Location {
-    let segment = block.checked_div(relseg_size).unwrap_or(0);
-    let in_segment = u64::from(block.checked_rem(relseg_size).unwrap_or(0));
-    Location {
-        block: Some(block),
-        byte_offset: Some(in_segment * u64::from(blcksz)),
-        relation: Some((fork.locator, fork.fork, segment)),
-        ..Location::file(&fork.segment_path(segment))
     }
 }

@@ -1,7 +1,7 @@
 //! A block inside a relation is all zero.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, Location};
+use crate::finding::{Finding, Findings};
 use crate::finding::{Confidence, Severity};
 use crate::format::types::ForkNumber;
 use crate::scan::forks::sibling;
@@ -62,14 +62,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             if is_last && !held_rows && written.is_none() {
                 continue;
             }
-            let segment = block / context.layout.relseg_size;
-            let in_segment = u64::from(block % context.layout.relseg_size);
-            let location = Location {
-                block: Some(block),
-                byte_offset: Some(in_segment * u64::from(context.layout.blcksz)),
-                relation: Some((fork.locator, fork.fork, segment)),
-                ..Location::file(&fork.segment_path(segment))
-            };
+            let location = fork.location(block, &context.layout);
             let finding = if held_rows {
                 Finding::new(
                     &CHECK,

@@ -20,8 +20,7 @@ use crate::format::page::{
     line_pointers,
 };
 use crate::format::types::{
-    BlockNumber, ForkNumber, INVALID_BLOCK_NUMBER, OffsetNumber, RelFileLocator, TransactionId,
-    XLogRecPtr,
+    BlockNumber, INVALID_BLOCK_NUMBER, OffsetNumber, RelFileLocator, TransactionId, XLogRecPtr,
 };
 use crate::format::version::{Layout, Major};
 use crate::format::wal::effects::{Effect, effects};
@@ -128,30 +127,14 @@ impl WalSink for Kept<'_> {
     fn record(&mut self, record: &Record<'_, '_>) {
         let mut keep = false;
         effects(self.layout, record, &mut |effect| {
-            keep |= block_of(&effect).is_some_and(|(locator, _)| (self.wanted)(locator));
+            keep |= effect
+                .main_block()
+                .is_some_and(|(locator, _)| (self.wanted)(locator));
         });
         if keep {
             self.records
                 .push((record.lsn, record.end_lsn, record.bytes().to_vec()));
         }
-    }
-}
-
-/// The block of a main fork that an effect is about.
-fn block_of(effect: &Effect<'_>) -> Option<BlockKey> {
-    match *effect {
-        Effect::Rebuilds {
-            locator,
-            fork: ForkNumber::Main,
-            blkno,
-            ..
-        }
-        | Effect::Touches {
-            locator,
-            fork: ForkNumber::Main,
-            blkno,
-        } => Some((locator, blkno)),
-        _ => None,
     }
 }
 
@@ -170,7 +153,8 @@ impl Redo<'_> {
         let mut images = false;
         let mut touched = Vec::new();
         effects(self.layout, record, &mut |effect| {
-            let Some(key) = block_of(&effect).filter(|(locator, _)| (self.wanted)(*locator)) else {
+            let block = effect.main_block();
+            let Some(key) = block.filter(|(locator, _)| (self.wanted)(*locator)) else {
                 return;
             };
             match effect {

@@ -1,7 +1,7 @@
 //! What may have happened to a damaged page, told from the page alone.
 
 use super::checksum::{Row, finished_lanes, hash, page_checksum, reduce, try_bits};
-use super::foreign::{Foreign, foreign};
+use super::foreign::{Foreign, foreign, is_text_byte};
 use super::heap::{
     HEAP_XMIN_FROZEN, HEAP_XMIN_INVALID, HeapPage, HeapTuple, HeapTupleHeader, HeapTuples,
 };
@@ -203,8 +203,10 @@ pub fn explain(
     if stored == 0 {
         return known(Cause::NotSet, Confidence::Certain);
     }
+    let torn = torn(page, blkno, layout, Part::OldBeginning);
     if let Some(cause) = stray(page, &header, blkno) {
-        return known(cause, Confidence::Likely);
+        // The old page is right, and what should not be there yet is a tuple for it.
+        return known(torn.unwrap_or(cause), Confidence::Likely);
     }
     let other = other_block(page, hash, blkno, nblocks, layout);
     let wrong_bits = stored ^ reduce(hash ^ blkno);
@@ -219,13 +221,12 @@ pub fn explain(
             Confidence::Possible
         },
     });
-    // `max_by_key` takes the last of equals.
-    let torn = torn(page, blkno, layout, Part::OldBeginning).map(|cause| Explanation {
+    let torn = torn.map(|cause| Explanation {
         cause,
         confidence: Confidence::Likely,
     });
-    // What fits the checksum itself says more.
-    let torn = torn.filter(|_| sum_bit.is_none());
+    // Of equals `max_by_key` takes the last: what fits the checksum says more than a tuple in
+    // the free space, which VACUUM may have left there.
     let best = [torn, sum_bit, other]
         .into_iter()
         .flatten()
@@ -372,9 +373,9 @@ fn torn(page: &[u8], blkno: BlockNumber, layout: &Layout, part: Part) -> Option<
 }
 
 /// The other block that all rows of a heap page name as their own. A row that nobody updated
-/// or locked bears its own place; a row whose update was rolled back may bear any, until
-/// VACUUM freezes it (`heapam.c: heap_prepare_freeze_tuple` leaves `t_ctid` alone), so frozen
-/// ones do not count.
+/// or locked bears its own place. One whose update was rolled back may bear any, and `t_xmax`
+/// tells it apart, until VACUUM freezes it: that clears `t_xmax` and leaves `t_ctid` alone
+/// (`heapam.c: heap_prepare_freeze_tuple`). So frozen ones do not count.
 #[inline]
 #[must_use]
 pub fn rows_of_another_block(heap: &HeapPage<'_, '_>, blkno: BlockNumber) -> Option<BlockNumber> {
@@ -490,9 +491,7 @@ fn overwritten(page: &[u8], header: &PageHeader) -> Option<(Cause, Confidence)> 
 
 /// Whether the bytes are wholly ASCII text.
 fn is_text(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+    bytes.iter().copied().all(is_text_byte)
 }
 
 /// The block numbers below `nblocks` whose checksum is the stored one.
@@ -606,6 +605,8 @@ fn wrong_bit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::heap::HEAP_XMAX_INVALID;
+    use crate::format::heap::tests::{add, tuple};
     use crate::format::page::tests::{empty, layout};
     use crate::format::version::Major;
 
@@ -629,6 +630,42 @@ mod tests {
 
     fn why(page: &[u8], blkno: u32, nblocks: u32) -> Option<Explanation> {
         explain(page, blkno, nblocks, &layout(Major::V15))
+    }
+
+    /// The same of block 7 of a cluster without checksums.
+    fn why_content(page: &[u8]) -> Option<(Cause, Confidence)> {
+        let why = explain_content(page, 7, &layout(Major::V15))?;
+        Some((why.cause, why.confidence))
+    }
+
+    /// A row of 64 bytes that names its own place.
+    fn row(blkno: u32, offnum: u16) -> Vec<u8> {
+        let mut row = tuple(700, 60);
+        row[14..16].copy_from_slice(&(blkno as u16).to_le_bytes());
+        row[16..18].copy_from_slice(&offnum.to_le_bytes());
+        row
+    }
+
+    fn set_infomask(row: &mut [u8], bits: u16) {
+        row[20..22].copy_from_slice(&bits.to_le_bytes());
+    }
+
+    fn heap(rows: &[Vec<u8>]) -> Vec<u8> {
+        let mut page = empty(0);
+        for row in rows {
+            add(&mut page, row);
+        }
+        page
+    }
+
+    /// Block 7 of a table, filled with rows up to this one.
+    fn filled(last: u16) -> Vec<u8> {
+        heap(&(1..=last).map(|n| row(7, n)).collect::<Vec<_>>())
+    }
+
+    /// The beginning of one page before the rest of another.
+    fn joined(beginning: &[u8], rest: &[u8], at: usize) -> Vec<u8> {
+        [&beginning[..at], &rest[at..]].concat()
     }
 
     #[test]
@@ -748,6 +785,165 @@ mod tests {
             ),
             "{e}"
         );
+    }
+
+    #[test]
+    fn a_new_beginning_before_old_rows_is_torn() {
+        let (old, new) = (filled(40), filled(60));
+        // The 41st row ends at byte 5632; the 60th begins at 4352.
+        let torn = Some((
+            Cause::Torn {
+                from: 512,
+                to: 4096,
+            },
+            Confidence::Likely,
+        ));
+        for at in [512, 2048, 4096] {
+            assert_eq!(why_content(&joined(&new, &old, at)), torn, "at {at}");
+        }
+        // The 57th to the 60th row are there, and those before them are not.
+        assert!(matches!(
+            why_content(&joined(&new, &old, 4608)),
+            Some((Cause::ZeroSectors { first: 9, last: 10 }, _))
+        ));
+        let mut sealed = new.clone();
+        set(&mut sealed, 7);
+        let e = why(&joined(&sealed, &old, 2048), 7, 100).unwrap();
+        assert_eq!(Some((e.cause, e.confidence)), torn);
+    }
+
+    #[test]
+    fn rows_that_no_line_pointer_knows_yet_are_torn() {
+        let (mut old, new) = (filled(40), filled(60));
+        let torn = Cause::Torn {
+            from: 512,
+            to: 5120,
+        };
+        let likely = Some((torn, Confidence::Likely));
+        assert_eq!(why_content(&joined(&old, &new, 512)), likely);
+        assert_eq!(why_content(&joined(&old, &new, 5120)), likely);
+        // Right before the rows that were there nothing shows.
+        assert_eq!(why_content(&joined(&old, &new, 5632)), None);
+        // With the old page's checksum, and of an old page of which more has changed since.
+        set(&mut old, 7);
+        let e = why(&joined(&old, &new, 512), 7, 100).unwrap();
+        assert_eq!((e.cause, e.confidence), (torn, Confidence::Likely));
+        let mut changed = new;
+        changed[8100] ^= 1;
+        changed[8000] ^= 2;
+        let e = why(&joined(&old, &changed, 512), 7, 100).unwrap();
+        assert_eq!((e.cause, e.confidence), (torn, Confidence::Likely));
+    }
+
+    #[test]
+    fn what_vacuum_leaves_in_the_free_space_is_not_torn() {
+        let with = |edit: &dyn Fn(&mut Vec<u8>)| {
+            let mut rows: Vec<_> = (1..=41).map(|n| row(7, n)).collect();
+            edit(&mut rows[40]);
+            joined(&filled(40), &heap(&rows), 512)
+        };
+        assert!(why_content(&with(&|_| ())).is_some());
+        let deleted = with(&|row| row[4] = 1);
+        let aborted = with(&|row| set_infomask(row, HEAP_XMIN_INVALID | HEAP_XMAX_INVALID));
+        let of_another_block = with(&|row| row[14] = 8);
+        let of_another_line_pointer = with(&|row| row[16] = 42);
+        let malformed = with(&|row| row[22] = 32);
+        for page in [
+            deleted,
+            aborted,
+            of_another_block,
+            of_another_line_pointer,
+            malformed,
+        ] {
+            assert_eq!(why_content(&page), None);
+        }
+    }
+
+    #[test]
+    fn what_fits_the_checksum_comes_before_a_tuple_in_the_free_space() {
+        let mut page = joined(&filled(40), &filled(41), 512);
+        set(&mut page, 7);
+        assert_eq!(why(&page, 7, 100), None);
+        page[9] ^= 0x40;
+        let e = why(&page, 7, 100).unwrap();
+        assert_eq!(e.cause, Cause::ChecksumBit { bit: 14 });
+        assert_eq!(e.confidence, Confidence::Likely);
+    }
+
+    #[test]
+    fn content_without_a_checksum() {
+        assert_eq!(why_content(&[0; 8192]), None);
+        assert_eq!(why_content(&filled(40)), None);
+        assert_eq!(
+            why_content(&[0xFF; 8192]),
+            Some((Cause::Uniform(0xFF), Confidence::Certain))
+        );
+        assert_eq!(
+            why_content(&[*b"no page "; 1024].concat()),
+            Some((Cause::Foreign(Foreign::Text), Confidence::Certain))
+        );
+        let mut headless = filled(40);
+        headless[..512].fill(0);
+        assert_eq!(
+            why_content(&headless),
+            Some((
+                Cause::ZeroSectors { first: 0, last: 10 },
+                Confidence::Certain
+            ))
+        );
+    }
+
+    #[test]
+    fn one_bit_of_the_header() {
+        let flipped = |bits: &[(usize, u8)]| {
+            let mut page = filled(40);
+            for (byte, bit) in bits {
+                page[*byte] ^= 1 << bit;
+            }
+            why_content(&page)
+        };
+        // pd_flags, pd_lower, pd_upper, pd_special, pd_pagesize_version.
+        for (byte, bit) in [(11, 7), (13, 6), (15, 6), (17, 6), (19, 1)] {
+            assert_eq!(
+                flipped(&[(usize::from(byte), bit)]),
+                Some((Cause::HeaderBit { byte, bit }, Confidence::Likely)),
+                "bit {bit} of byte {byte}"
+            );
+        }
+        assert_eq!(flipped(&[(11, 7), (17, 6)]), None);
+        // More than one bit would mend a pd_lower of 16.
+        let mut page = empty(0);
+        page[12] = 16;
+        assert_eq!(why_content(&page), None);
+    }
+
+    #[test]
+    fn rows_that_all_name_another_block() {
+        let named = |edit: &dyn Fn(&mut [Vec<u8>])| {
+            let mut rows: Vec<_> = (1..=4).map(|n| row(9, n)).collect();
+            edit(&mut rows);
+            let page = heap(&rows);
+            let mut room = HeapTuples::default();
+            rows_of_another_block(&room.read(&page).unwrap(), 7)
+        };
+        assert_eq!(named(&|_| ()), Some(9));
+        assert_eq!(named(&|rows| rows[3] = row(7, 4)), None);
+        assert_eq!(named(&|rows| rows[3] = row(8, 4)), None);
+        assert_eq!(named(&|rows| rows[3] = row(9, 5)), None);
+        // What does not count leaves three rows, and then two.
+        let updated = |row: &mut Vec<u8>| row[4] = 1;
+        let frozen = |row: &mut Vec<u8>| set_infomask(row, HEAP_XMIN_FROZEN | HEAP_XMAX_INVALID);
+        let frozen_before_9_4 = |row: &mut Vec<u8>| row[..4].copy_from_slice(&[2, 0, 0, 0]);
+        for edit in [updated, frozen, frozen_before_9_4] {
+            assert_eq!(named(&|rows| edit(&mut rows[0])), Some(9));
+            assert_eq!(named(&|rows| rows[..2].iter_mut().for_each(edit)), None);
+        }
+        // Nor does it matter what an updated one names, but for the page's own block.
+        let elsewhere = |row: &mut Vec<u8>| {
+            updated(row);
+            row[14] = 8;
+        };
+        assert_eq!(named(&|rows| elsewhere(&mut rows[0])), Some(9));
     }
 
     proptest::proptest! {

@@ -117,7 +117,8 @@ pub fn text(block: &[u8]) -> Option<String> {
     Some(format!("{}{more}", shown.trim()))
 }
 
-fn is_text_byte(byte: u8) -> bool {
+/// Whether ASCII text may hold the byte.
+pub(super) fn is_text_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 

@@ -123,18 +123,7 @@ impl WalSink for Writes {
         }
         let written = &mut self.written;
         effects(self.layout, record, &mut |effect| {
-            if let Effect::Rebuilds {
-                locator,
-                fork: ForkNumber::Main,
-                blkno,
-                ..
-            }
-            | Effect::Touches {
-                locator,
-                fork: ForkNumber::Main,
-                blkno,
-            } = effect
-            {
+            if let Some((locator, blkno)) = effect.main_block() {
                 written.add(locator, blkno, record.end_lsn);
             }
             if let Effect::Truncates {

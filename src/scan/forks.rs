@@ -1,5 +1,6 @@
 //! The relations' files, put together from their segments.
 
+use crate::finding::Location;
 use crate::format::types::{BlockNumber, ForkNumber, RelFileLocator};
 use crate::format::version::{Layout, Version};
 use crate::pgdata::{Evidence, FileId, FileKind};
@@ -31,6 +32,21 @@ impl ForkFiles {
             self.path.clone()
         } else {
             Arc::from(format!("{}.{segment}", self.path))
+        }
+    }
+
+    /// Where a block begins, in the segment that the server would look for it in.
+    #[must_use]
+    pub fn location(&self, blkno: BlockNumber, layout: &Layout) -> Location {
+        let segment = blkno.checked_div(layout.relseg_size).unwrap_or(0);
+        let in_segment = blkno.checked_rem(layout.relseg_size).unwrap_or(0);
+        Location {
+            path: self.segment_path(segment),
+            block: Some(blkno),
+            offset_number: None,
+            byte_offset: Some(u64::from(in_segment) * u64::from(layout.blcksz)),
+            lsn: None,
+            relation: Some((self.locator, self.fork, segment)),
         }
     }
 
@@ -123,4 +139,39 @@ pub fn list(evidence: &Evidence, version: Option<&'static Version>) -> Vec<ForkF
             fork
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::page::tests::layout;
+    use crate::format::version::Major;
+
+    #[test]
+    fn a_block_lies_in_its_segment() {
+        let locator = RelFileLocator {
+            spc_oid: 1663,
+            db_oid: 5,
+            rel_number: 16384,
+        };
+        let fork = ForkFiles {
+            locator,
+            fork: ForkNumber::Main,
+            path: Arc::from("base/5/16384"),
+            segments: BTreeMap::new(),
+            temporary: false,
+            unlogged: false,
+        };
+        let place = |blkno| {
+            let at = fork.location(blkno, &layout(Major::V15));
+            assert_eq!((at.block, at.offset_number), (Some(blkno), None));
+            let (of, _, segment) = at.relation.unwrap();
+            assert_eq!(of, locator);
+            (at.path.to_string(), segment, at.byte_offset.unwrap())
+        };
+        assert_eq!(place(0), ("base/5/16384".to_owned(), 0, 0));
+        assert_eq!(place(131_071), ("base/5/16384".to_owned(), 0, 0x3FFF_E000));
+        assert_eq!(place(131_073), ("base/5/16384.1".to_owned(), 1, 8192));
+        assert_eq!(place(u32::MAX).1, 32_767);
+    }
 }

@@ -41,24 +41,11 @@ pub struct PageView<'a> {
 }
 
 impl PageView<'_> {
-    /// Where the page begins in its file.
-    #[must_use]
-    pub fn file_offset(&self) -> u64 {
-        let in_segment = u64::from(self.blkno) % u64::from(self.context.layout.relseg_size);
-        in_segment * u64::from(self.context.layout.blcksz)
-    }
-
     /// A location on the page.
     #[must_use]
     pub fn location(&self, offnum: Option<OffsetNumber>, page_offset: u64) -> Location {
-        Location {
-            path: self.fork.segment_path(self.segment),
-            block: Some(self.blkno),
-            offset_number: offnum,
-            byte_offset: Some(self.file_offset() + page_offset),
-            lsn: None,
-            relation: Some((self.fork.locator, self.fork.fork, self.segment)),
-        }
+        let page = self.fork.location(self.blkno, &self.context.layout);
+        page.within_block(offnum, page_offset)
     }
 
     /// What replay does to the page.

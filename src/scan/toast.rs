@@ -20,7 +20,7 @@ use super::tally::Tally;
 use super::{Pages, Replay, ScanContext, read_forks};
 use crate::checks::tuple_data_invalid::column;
 use crate::checks::{Check, compressed_data_invalid, toast_value_incomplete};
-use crate::finding::{Finding, Location};
+use crate::finding::Finding;
 use crate::format::heap::{HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, HeapTuple};
 use crate::format::page::is_zeroed;
 use crate::format::toast::{
@@ -279,17 +279,9 @@ impl Asked {
         message: &str,
         server_error: Option<String>,
     ) -> Finding {
-        let (fork, layout) = (&forks[self.fork], &context.layout);
-        let segment = self.blkno.checked_div(layout.relseg_size).unwrap_or(0);
-        let in_segment = u64::from(self.blkno.checked_rem(layout.relseg_size).unwrap_or(0));
-        let location = Location {
-            path: fork.segment_path(segment),
-            block: Some(self.blkno),
-            offset_number: Some(self.offnum),
-            byte_offset: Some(in_segment * u64::from(layout.blcksz) + u64::from(self.lp_off)),
-            lsn: None,
-            relation: Some((fork.locator, ForkNumber::Main, segment)),
-        };
+        let fork = &forks[self.fork];
+        let page = fork.location(self.blkno, &context.layout);
+        let location = page.within_block(Some(self.offnum), self.lp_off.into());
         let relation = context.names.relation(fork.locator);
         let desc = relation.and_then(|relation| relation.tuple_desc.as_deref());
         let column = desc.map_or_else(String::new, |desc| {

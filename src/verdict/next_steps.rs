@@ -112,7 +112,7 @@ impl NextSteps<'_> {
         if !broken.is_empty() {
             let which = named(&broken);
             steps.push(if are_indexes(&broken) {
-                format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
+                reindex(&which)
             } else {
                 format!(
                     "Restore {which} from a backup or a standby if there is one. Else \
@@ -127,7 +127,7 @@ impl NextSteps<'_> {
         if !unnoticed.is_empty() {
             let which = named(&unnoticed);
             steps.push(if are_indexes(&unnoticed) {
-                format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
+                reindex(&which)
             } else {
                 format!(
                     "Take {which} from a backup or a standby: every query works, and some \
@@ -201,6 +201,10 @@ impl NextSteps<'_> {
 fn are_indexes(relations: &[&RelationSummary]) -> bool {
     let mut kinds = relations.iter().map(|relation| relation.name.kind);
     kinds.all(|kind| kind == Some("index"))
+}
+
+fn reindex(which: &str) -> String {
+    format!("Start the copy and REINDEX {which}: no rows are lost with an index.")
 }
 
 /// The first two by name, and how many more.

@@ -8,8 +8,7 @@ use crate::checks::{
     Check, clog_segment_foreign, clog_segment_missing, clog_segment_zeroed, lost_write,
     multixact_segment_missing, page_checksum_mismatch, page_lsn_beyond_wal, relation_file_missing,
     relation_segment_missing, required_file_missing, tablespace_link_dangling,
-    timeline_not_ancestor, wal_segment_copies_differ, wal_segment_foreign, xmax_out_of_range,
-    xmin_out_of_range, zero_page,
+    timeline_not_ancestor, xmax_out_of_range, xmin_out_of_range, zero_page,
 };
 use crate::finding::{Confidence, Findings, Group, GroupKey, Place};
 use crate::format::backup_label::BackupLabel;
@@ -25,55 +24,55 @@ use roaring::RoaringBitmap;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What happened, in the words of those who deal with storage.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PatternKind {
-    /// Files were removed, or never copied.
-    FilesGone,
-    /// The files are not of the cluster that `pg_control` describes, or are encrypted.
-    OtherCluster,
-    /// WAL of another history than that of the files.
-    OtherTimeline,
-    /// Files of several times.
-    MixedTimes,
-    /// The WAL that the newest pages were written by is not there.
-    WalLost,
-    /// Commit log files made by hand, or lost.
-    ClogMadeUp,
-    /// Ranges of zeroes.
-    ZeroedRange,
-    /// Content that is not PostgreSQL's.
-    ForeignData,
-    /// Pages in the place of others.
-    MisdirectedWrite,
-    /// Writes that were confirmed and are not there.
-    LostWrite,
-    /// Pages of two times.
-    TornPage,
-    /// Single bits.
-    FlippedBit,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $title:literal,)+) => {
+        /// What happened, in the words of those who deal with storage.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum PatternKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl PatternKind {
+            /// All of them, in the order in which they are told.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// In a word or two.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $title,)+
+                }
+            }
+        }
+    };
 }
 
-impl PatternKind {
-    /// In a word or two.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::FilesGone => "files gone",
-            Self::OtherCluster => "another cluster's files",
-            Self::OtherTimeline => "another timeline",
-            Self::MixedTimes => "files of several times",
-            Self::WalLost => "WAL lost",
-            Self::ClogMadeUp => "commit log made up",
-            Self::ZeroedRange => "zeroed range",
-            Self::ForeignData => "foreign data",
-            Self::MisdirectedWrite => "misdirected write",
-            Self::LostWrite => "lost write",
-            Self::TornPage => "torn page",
-            Self::FlippedBit => "flipped bit",
-        }
-    }
+kinds! {
+    /// Files were removed, or never copied.
+    FilesGone: "files gone",
+    /// The files are not of the cluster that `pg_control` describes, or are encrypted.
+    OtherCluster: "another cluster's files",
+    /// WAL of another history than that of the files.
+    OtherTimeline: "another timeline",
+    /// Files of several times.
+    MixedTimes: "files of several times",
+    /// The WAL that the newest pages were written by is not there.
+    WalLost: "WAL lost",
+    /// Commit log files made by hand, or lost.
+    ClogMadeUp: "commit log made up",
+    /// Ranges of zeroes.
+    ZeroedRange: "zeroed range",
+    /// Content that is not PostgreSQL's.
+    ForeignData: "foreign data",
+    /// Pages in the place of others.
+    MisdirectedWrite: "misdirected write",
+    /// Writes that were confirmed and are not there.
+    LostWrite: "lost write",
+    /// Pages of two times.
+    TornPage: "torn page",
+    /// Single bits.
+    FlippedBit: "flipped bit",
 }
 
 /// One cause that findings share.
@@ -165,6 +164,18 @@ impl<'e> Seen<'_, 'e> {
             })
     }
 
+    /// Those that are most likely other blocks, and which.
+    fn misplaced(&self) -> impl Iterator<Item = (Explained<'e>, BlockNumber)> {
+        self.explained().filter_map(|block| match block.cause {
+            Cause::OtherBlock { blkno, .. } | Cause::RowsOfBlock(blkno)
+                if block.confidence >= Confidence::Likely =>
+            {
+                Some((block, blkno))
+            }
+            _ => None,
+        })
+    }
+
     fn block_name(&self, fork: &ForkFiles, blkno: BlockNumber) -> String {
         format!("block {blkno} of {}", self.fork_name(fork))
     }
@@ -212,8 +223,9 @@ impl<'e> Seen<'_, 'e> {
 
     /// An `rm -rf` that was stopped, a copy that was, a volume that is not mounted.
     fn files_gone(&self) -> Option<Pattern> {
-        let relations: BTreeSet<_> = self
-            .damage(&relation_file_missing::CHECK)
+        let groups: Vec<_> = self.damage(&relation_file_missing::CHECK).collect();
+        let relations: BTreeSet<_> = groups
+            .iter()
             .filter_map(|(key, _)| match &key.place {
                 Place::Fork(locator, _) => Some(*locator),
                 Place::File(_) => None,
@@ -227,27 +239,42 @@ impl<'e> Seen<'_, 'e> {
             &multixact_segment_missing::CHECK,
             &tablespace_link_dangling::CHECK,
         ];
-        let mut places: Vec<String> = others
+        let mut files: Vec<String> = others
             .into_iter()
             .flat_map(|check| self.damage(check))
             .flat_map(|(_, group)| &group.kept)
             .map(|finding| finding.location.path.to_string())
             .collect();
-        places.sort();
-        places.dedup();
-        if relations.len() + places.len() < 3 || relations.is_empty() && places.len() < 5 {
+        files.sort();
+        files.dedup();
+        if relations.len() + files.len() < 3 || relations.is_empty() && files.len() < 5 {
             return None;
         }
+        let mut places = self.places_of(&groups);
         let mut what = Vec::new();
         if !relations.is_empty() {
-            let of = count(databases.len() as u64, "database");
-            let relations = count(relations.len() as u64, "relation");
-            what.push(format!("{relations} of {of} without a file"));
+            what.push(format!(
+                "{} of {} {} no file ({})",
+                count(relations.len() as u64, "relation"),
+                count(databases.len() as u64, "database"),
+                agree(relations.len(), "has", "have"),
+                named(&places)
+            ));
         }
-        if !places.is_empty() {
-            let files = count(places.len() as u64, "other missing file");
-            what.push(format!("{files} ({})", named(&places)));
+        if !files.is_empty() {
+            let noun = if relations.is_empty() {
+                "file"
+            } else {
+                "other file"
+            };
+            what.push(format!(
+                "{} {} missing ({})",
+                count(files.len() as u64, noun),
+                agree(files.len(), "is", "are"),
+                named(&files)
+            ));
         }
+        places.append(&mut files);
         let summary = format!(
             "{}: removed (rm -rf?), not all copied, or a volume is not mounted; pgautopsy ls \
              tells what is left",
@@ -274,8 +301,9 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let summary = format!(
-            "{} of {} pages fail their checksum: pg_control is not that of these files \
-             (checksums were switched by another tool?), or the files are encrypted",
+            "{} of {} pages fail their checksum, more than any accident damages: the files are \
+             encrypted, pg_control is not theirs, or something made it say that pages have \
+             checksums",
             thousands(wrong),
             thousands(all)
         );
@@ -289,60 +317,61 @@ impl<'e> Seen<'_, 'e> {
 
     /// WAL of another history: two servers that went on from the same point.
     fn other_timeline(&self) -> Option<Pattern> {
-        let checks = [
-            &timeline_not_ancestor::CHECK,
-            &wal_segment_foreign::CHECK,
-            &wal_segment_copies_differ::CHECK,
-        ];
-        let groups: Vec<_> = checks.iter().flat_map(|check| self.damage(check)).collect();
-        let (first, _) = groups.first()?;
-        let places = self.places_of(&groups);
-        let cause = if first.code == timeline_not_ancestor::CHECK.code {
-            "the files went on after the point where the timeline asked for branched off: \
-             a former primary, or the wrong recovery_target_timeline"
-        } else if first.code == wal_segment_foreign::CHECK.code {
-            "WAL of another cluster lies among this one's"
-        } else {
-            "two servers have written the same segments differently (split brain)"
-        };
-        let summary = if places.is_empty() {
-            cause.to_owned()
-        } else {
-            format!("{cause} ({})", named(&places))
-        };
+        self.damage(&timeline_not_ancestor::CHECK).next()?;
+        let summary = "the files were written on after the point where the timeline to be \
+                       followed branched off: a former primary (pg_rewind or a new copy of the \
+                       present one), or the wrong recovery_target_timeline";
         Some(pattern(
             PatternKind::OtherTimeline,
             Confidence::Likely,
-            summary,
-            places,
+            summary.to_owned(),
+            Vec::new(),
         ))
     }
 
     /// Pages older than a checkpoint allows: of many relations, or of few.
     fn older_pages(&self) -> Option<Pattern> {
-        let groups: Vec<_> = self.damage(&lost_write::CHECK).collect();
+        // What belongs elsewhere tells nothing of the writes here.
+        let misplaced: BTreeSet<_> = self
+            .misplaced()
+            .map(|(block, _)| (block.fork.locator, block.blkno))
+            .collect();
+        let mut groups = Vec::new();
+        let mut pages = 0;
+        for (key, group) in self.damage(&lost_write::CHECK) {
+            let Place::Fork(locator, _) = key.place else {
+                continue;
+            };
+            let blocks = group.blocks.iter();
+            let old = blocks.filter(|blkno| !misplaced.contains(&(locator, *blkno)));
+            let old = old.count();
+            if old > 0 {
+                groups.push((key, group));
+                pages += old;
+            }
+        }
         if groups.is_empty() {
             return None;
         }
-        let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
-        let extent = format!(
-            "{} of {}",
-            count(pages, "page"),
-            count(groups.len() as u64, "relation")
-        );
         let places = self.places_of(&groups);
+        let extent = format!(
+            "{} of {} ({})",
+            count(pages as u64, "page"),
+            count(groups.len() as u64, "relation"),
+            named(&places)
+        );
         Some(if groups.len() >= 5 {
             let summary = format!(
-                "{extent} are older than the redo point allows: a copy of a running server \
-                 without backup mode, backup_label removed, or snapshots of volumes taken one \
-                 after the other"
+                "{extent} are older than the last checkpoint allows, so the files are of \
+                 several times: a copy of a running server without backup mode, backup_label \
+                 removed, or snapshots of volumes taken one after the other"
             );
             pattern(PatternKind::MixedTimes, Confidence::Likely, summary, places)
         } else {
             let summary = format!(
-                "{extent} ({}) are older than WAL that a checkpoint has seen to disk: the \
-                 storage confirmed writes and lost them, or the files are an older copy",
-                named(&places)
+                "{extent} {} older than the last checkpoint allows: the storage confirmed \
+                 writes and lost them, or the files are an older copy",
+                agree(pages, "is", "are")
             );
             pattern(PatternKind::LostWrite, Confidence::Likely, summary, places)
         })
@@ -356,25 +385,27 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let pages: u64 = groups.iter().map(|(_, group)| group.total).sum();
+        let places = self.places_of(&groups);
         let extent = format!(
-            "{} of {} come from after the end of WAL",
+            "{} of {} ({}) are newer than the end of WAL",
             count(pages, "page"),
-            count(groups.len() as u64, "relation")
+            count(groups.len() as u64, "relation"),
+            named(&places)
         );
         let (cause, confidence) = if let Some(file) = self.backup_beyond_wal() {
             let cause = format!(
-                "{file} is that of a base backup that ends behind it: backup_label was \
-                 removed, or the backup's WAL is not here"
+                "by {file} a base backup ended later; if this is that backup, backup_label was \
+                 removed or its WAL is not here, else the newest WAL is missing"
             );
             (cause, Confidence::Likely)
         } else if self.was_reset() == Some(true) {
             let tool = super::reset_tool(self.examination);
             (
-                format!("{tool} was run and WAL thrown away"),
+                format!("{tool} was run, and threw the WAL away that wrote them"),
                 Confidence::Likely,
             )
         } else if self.examination.beyond.is_some() {
-            let cause = "the WAL breaks off before, see Loss";
+            let cause = "the WAL that wrote them lies behind a break, see Loss";
             (cause.to_owned(), Confidence::Likely)
         } else {
             let cause = "the newest WAL is missing, backup_label was removed, or the disk lost \
@@ -385,7 +416,7 @@ impl<'e> Seen<'_, 'e> {
             PatternKind::WalLost,
             confidence,
             format!("{extent}: {cause}"),
-            self.places_of(&groups),
+            places,
         ))
     }
 
@@ -450,7 +481,8 @@ impl<'e> Seen<'_, 'e> {
             .map(|(_, need)| need.tuples)
             .sum();
         let lost = if rows > 0 {
-            format!("; {} vanish without an error", count(rows, "row"))
+            let vanish = agree(rows as usize, "vanishes", "vanish");
+            format!("; {} {vanish} without an error", count(rows, "row"))
         } else {
             String::new()
         };
@@ -462,7 +494,7 @@ impl<'e> Seen<'_, 'e> {
         } else {
             "where rows say that transactions committed: made with dd, or a lost write"
         };
-        let is = if places.len() == 1 { "is" } else { "are" };
+        let is = agree(places.len(), "is", "are");
         let summary = format!("{} {is} all zero, {why}{lost}", named(&places));
         Some(pattern(
             PatternKind::ClogMadeUp,
@@ -479,9 +511,9 @@ impl<'e> Seen<'_, 'e> {
         let last_sector = u16::try_from(blcksz / 512 - 1).unwrap_or(u16::MAX);
         let mut ranges = Ranges::new();
         let mut add = |fork: &ForkFiles, blkno: BlockNumber, from: u64, to: u64| {
-            let segment = blkno / layout.relseg_size;
-            let start = u64::from(blkno % layout.relseg_size) * blcksz;
-            let file = ranges.entry(fork.segment_path(segment).to_string());
+            let block = fork.location(blkno, &layout);
+            let start = block.byte_offset.unwrap_or(0);
+            let file = ranges.entry(block.path.to_string());
             file.or_default().push((start + from, start + to));
         };
         let mut add_neighbours = |fork: &ForkFiles, counts: &ForkTally, blkno, back: bool| {
@@ -553,16 +585,18 @@ impl<'e> Seen<'_, 'e> {
             })
             .collect();
         let points_to = if unit.is_multiple_of(blcksz) {
-            "on borders of pages: the server (zero_damaged_pages), the file system or the storage"
+            "as pages do: the server (zero_damaged_pages = on), the file system or the storage"
         } else {
-            "within pages, so below the server: the disk, its cache or the file system"
+            "within pages: not the server, but the disk, its cache or the file system"
         };
+        let number = all().count();
         let summary = format!(
-            "{} of zeroes, {} in all, in {} ({}), all on multiples of {}, {points_to}",
-            count(all().count() as u64, "range"),
+            "{} of zeroes, {} in {} ({}); {} on multiples of {}, {points_to}",
+            count(number as u64, "range"),
             size(total),
             count(ranges.len() as u64, "file"),
             named(&places),
+            agree(number, "it begins and ends", "all begin and end"),
             if unit < 1024 {
                 format!("{unit}\u{a0}bytes")
             } else {
@@ -592,7 +626,7 @@ impl<'e> Seen<'_, 'e> {
         }
         let places = self.block_names(&blocks);
         let kinds: Vec<String> = kinds.into_iter().collect();
-        let hold = if blocks.len() == 1 { "holds" } else { "hold" };
+        let hold = agree(blocks.len(), "holds", "hold");
         (!blocks.is_empty()).then(|| {
             let summary = format!(
                 "{} {hold} {}: another file's data was written there; look for the writer (a \
@@ -609,22 +643,17 @@ impl<'e> Seen<'_, 'e> {
     fn misdirected_write(&self) -> Option<Pattern> {
         let mut places = Vec::new();
         let mut best = Confidence::Possible;
-        for block in self.explained() {
-            let (Cause::OtherBlock { blkno: other, .. } | Cause::RowsOfBlock(other)) = block.cause
-            else {
-                continue;
-            };
-            if block.confidence >= Confidence::Likely {
-                best = best.max(block.confidence);
-                let here = self.block_name(block.fork, block.blkno);
-                places.push(format!("{here} holds block {other}"));
-            }
+        for (block, other) in self.misplaced() {
+            best = best.max(block.confidence);
+            let here = self.block_name(block.fork, block.blkno);
+            places.push(format!("{here} holds block {other}"));
         }
         (!places.is_empty()).then(|| {
             let summary = format!(
-                "{} in the place of others ({}): the storage or a copy put them there",
-                count(places.len() as u64, "page"),
-                named(&places)
+                "{}: the storage or a copying tool put {} in the wrong place, and what belongs \
+                 there is lost",
+                named(&places),
+                agree(places.len(), "it", "them")
             );
             pattern(PatternKind::MisdirectedWrite, best, summary, places)
         })
@@ -639,9 +668,10 @@ impl<'e> Seen<'_, 'e> {
         let places = self.block_names(&blocks);
         (!blocks.is_empty()).then(|| {
             let summary = format!(
-                "{}: written in part, with no full-page image in the WAL to mend it \
-                 (full_page_writes = off, or a copy made while the server wrote)",
-                named(&places)
+                "{} {} written in part, and no full-page image in the WAL mends that: \
+                 full_page_writes = off, or a copy made while the server wrote",
+                named(&places),
+                agree(blocks.len(), "was", "were")
             );
             pattern(PatternKind::TornPage, Confidence::Likely, summary, places)
         })
@@ -675,9 +705,10 @@ impl<'e> Seen<'_, 'e> {
             what.push(count(numbers, "transaction number"));
         }
         let summary = format!(
-            "{} wrong in one bit ({}): memory first (ECC and machine check logs, a memory \
-             test), then controller and cable",
+            "{} {} wrong in one bit ({}): look at the memory first (ECC and machine check \
+             logs, a memory test), then at controller and cables",
             what.join(" and "),
+            agree(places.len(), "is", "are"),
             named(&places)
         );
         Some(pattern(
@@ -694,7 +725,10 @@ impl<'e> Seen<'_, 'e> {
             return Vec::new();
         };
         let next = horizons.next_xid.xid().0;
-        if next.wrapping_sub(horizons.oldest_xid.0) > 1 << 22 {
+        // Lost WAL or a lost write leaves numbers that are nearly valid. Of all others one in
+        // 32 comes that near by one bit where this many are valid.
+        const NEARBY: u32 = 1 << 22;
+        if next.wrapping_sub(horizons.oldest_xid.0) > NEARBY {
             return Vec::new();
         }
         let checks = [
@@ -714,7 +748,11 @@ impl<'e> Seen<'_, 'e> {
                         .as_deref()
                         .and_then(|xid| xid.parse::<u32>().ok());
                     let flipped = xid.is_some_and(|xid| {
-                        (0..32).any(|bit| horizons.xid_is_valid(TransactionId(xid ^ 1 << bit)))
+                        let past = xid.wrapping_sub(next);
+                        let before = horizons.oldest_xid.0.wrapping_sub(xid);
+                        past.min(before) > NEARBY
+                            && (0..32)
+                                .any(|bit| horizons.xid_is_valid(TransactionId(xid ^ 1 << bit)))
                     });
                     if let (true, Some((locator, _, _)), Some(blkno)) =
                         (flipped, finding.location.relation, finding.location.block)
@@ -744,6 +782,11 @@ fn pattern(
         summary,
         places,
     }
+}
+
+/// The word that goes with so many.
+fn agree(number: usize, one: &'static str, more: &'static str) -> &'static str {
+    if number == 1 { one } else { more }
 }
 
 /// The first few of the places, and how many more.

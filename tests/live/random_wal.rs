@@ -404,13 +404,7 @@ pub fn pg_resetwal_loss(server: Server) {
 
     let (whole, _) = counted(&observe(cluster.stand_in(), Some(COUNT)).rows.unwrap());
     let copy = cluster.stand_in();
-    output(
-        server
-            .tool("pg_resetwal")
-            .arg("-f")
-            .arg("-D")
-            .arg(copy.data()),
-    );
+    reset_wal(&copy);
     let (left, _) = counted(&observe(copy, Some(COUNT)).rows.unwrap());
     assert!(whole > 0);
     assert_eq!(
@@ -418,4 +412,31 @@ pub fn pg_resetwal_loss(server: Server) {
         whole - left,
         "{left} of {whole} rows are left"
     );
+
+    // The last pages reached the disk, pg_control did not, and the WAL was lost.
+    let mut copy = cluster.stand_in();
+    copy.start();
+    copy.stop();
+    let control = "global/pg_control";
+    let before = fs::read(cluster.data().join(control)).unwrap();
+    write_file(&copy.data().join(control), before);
+    for entry in fs::read_dir(copy.data().join("pg_wal")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    reset_wal(&copy);
+    let report = check(&copy);
+    let patterns = report.at("verdict.patterns").as_array().unwrap();
+    let told = patterns.iter().any(|pattern| {
+        let summary = pattern["summary"].as_str().unwrap();
+        pattern["kind"] == "wal_lost" && summary.contains("pg_resetwal was run")
+    });
+    assert!(told, "{patterns:?}");
+}
+
+fn reset_wal(cluster: &Cluster) {
+    let mut tool = cluster.server.tool("pg_resetwal");
+    output(tool.arg("-f").arg("-D").arg(cluster.data()));
 }

@@ -226,6 +226,27 @@ pub enum Effect<'a> {
     Unclear(Malformed),
 }
 
+impl Effect<'_> {
+    /// The block of a main fork that is written or changed.
+    #[must_use]
+    pub fn main_block(&self) -> Option<(RelFileLocator, BlockNumber)> {
+        match *self {
+            Self::Rebuilds {
+                locator,
+                fork: ForkNumber::Main,
+                blkno,
+                ..
+            }
+            | Self::Touches {
+                locator,
+                fork: ForkNumber::Main,
+                blkno,
+            } => Some((locator, blkno)),
+            _ => None,
+        }
+    }
+}
+
 /// Tells all that redo of the record does, in the order redo does it where that matters.
 pub fn effects<'a>(layout: Layout, record: &Record<'a, '_>, each: &mut dyn FnMut(Effect<'a>)) {
     // xlog.c, xlogrecovery.c: ApplyWalRecord
