@@ -2476,7 +2476,10 @@ static SLRUS: &[Row] = &[
             let xid = d.ended_before_redo(End::Committed);
             d.set_status(xid, 0);
             d.message = Some("as in progress; by the WAL record at");
-            d.pattern = Some((PatternKind::LostWrite, "ends of 1\u{a0}transaction in "));
+            d.pattern = Some((
+                PatternKind::LostWrite,
+                "the ends of 1\u{a0}transaction, which",
+            ));
             vec![d.clog_found(0)]
         },
     ),
@@ -2486,7 +2489,7 @@ static SLRUS: &[Row] = &[
         |d| {
             let xid = d.ended_before_redo(End::Committed);
             d.set_status(xid, 2);
-            d.pattern = Some((PatternKind::ClogMadeUp, "contradict the WAL"));
+            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
             vec![d.clog_found(0)]
         },
     )
@@ -2508,7 +2511,7 @@ static SLRUS: &[Row] = &[
             let xid = d.ended_before_redo(End::Aborted);
             d.set_status(xid, 1);
             d.message = Some("as committed; by the WAL record at");
-            d.pattern = Some((PatternKind::ClogMadeUp, "contradict the WAL"));
+            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
             vec![d.clog_found(0)]
         },
     ),

@@ -4,9 +4,10 @@ use crate::check::Examination;
 use crate::finding::{Confidence, Finding, Findings, Location};
 use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
 use crate::recovery::denied::DeniedEnds;
-use crate::report::units::{count, thousands};
+use crate::report::units::thousands;
 use crate::scan::tally::Lack;
 use super::clog_segment_missing::path;
+use super::slru_lacks::lacking;
 use std::collections::BTreeSet;
 
 check! {
@@ -27,9 +28,9 @@ check! {
     /// with the commit log. A commit keeps a checkpoint waiting until it is in the commit log
     /// (`xact.c: RecordTransactionCommit`, `twophase.c: RecordTransactionCommitPrepared`,
     /// `xlog.c: CreateCheckPoint`), and the checkpoint writes that to disk (`clog.c:
-    /// CheckPointCLOG`). A rollback keeps nobody waiting, so "in progress" is fine for it.
-    /// "Sub-committed", a step on the way, is wrong for both; the server takes it for not
-    /// committed (`transam.c: TransactionIdDidCommit`).
+    /// CheckPointCLOG`). "Sub-committed", a step on the way there, counts as not committed
+    /// (`transam.c: TransactionIdDidCommit`). A rollback keeps nobody waiting, so all but
+    /// "committed" is fine for it.
     ///
     /// Only WAL counts that leads to the redo point without a gap, in the cluster's own
     /// history. Left out are transactions before the oldest that may be asked about
@@ -60,30 +61,19 @@ check! {
 
 /// Pages of the commit log whose transactions ended otherwise by the WAL.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
-    let (Some(survey), Some(xacts), Some(layout)) =
-        (examination.survey, examination.xacts, examination.cluster.layout)
-    else {
+    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
         return;
     };
-    let lacks = || examination.tally.into_iter().flat_map(|tally| &tally.lacks);
-    let reported: BTreeSet<u64> = lacks()
-        .filter_map(|((lack, _), _)| match lack {
-            Lack::ZeroedClogPage(page) => Some(*page),
-            _ => None,
-        })
-        .collect();
-    for (page, committed, ends) in survey.denied.pages() {
-        if reported.contains(&page) {
-            continue;
-        }
+    for (page, committed, ends) in denied(examination) {
         let in_segment = page % SLRU_PAGES_PER_SEGMENT;
         let mut message = message(in_segment, committed, ends);
         if xacts.is_zero_clog_page(page) {
-            let unmarked = lacks().filter(|((lack, _), _)| *lack == Lack::UnhintedOnZeroClogPage(page));
-            let rows: u64 = unmarked.map(|(_, need)| need.tuples).sum();
+            let unmarked = lacking(examination)
+                .filter(|lack| lack.lack == Lack::UnhintedOnZeroClogPage(page));
+            let rows = unmarked.map(|lack| lack.tuples_of(lack.lack)).sum();
             message.push_str(&format!(
-                "; the page is all zero, and {} without a mark count as aborted",
-                count(rows, "tuple")
+                "; the page is all zero, and the rows without a mark count as aborted: {}",
+                thousands(rows)
             ));
         }
         let location = Location::file(&path(page / SLRU_PAGES_PER_SEGMENT, examination))
@@ -94,6 +84,23 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             .confidence(Confidence::Likely);
         findings.push(finding);
     }
+}
+
+/// The transactions that the commit log denies, but for those on pages of zeroes that rows
+/// already tell of (`clog-segment-zeroed`).
+pub fn denied<'e>(
+    examination: &'e Examination<'_>,
+) -> impl Iterator<Item = (u64, bool, &'e DeniedEnds)> {
+    let reported: BTreeSet<u64> = lacking(examination)
+        .filter_map(|lack| match lack.lack {
+            Lack::ZeroedClogPage(page) => Some(page),
+            _ => None,
+        })
+        .collect();
+    let survey = examination.survey.into_iter();
+    survey
+        .flat_map(|survey| survey.denied.pages())
+        .filter(move |(page, _, _)| !reported.contains(page))
 }
 
 fn message(page: u64, committed: bool, ends: &DeniedEnds) -> String {

@@ -481,26 +481,26 @@ impl<'e> Seen<'_, 'e> {
             return None;
         }
         let places = self.places_of(&groups);
-        let (survey, xacts) = (self.examination.survey?, self.examination.xacts?);
-        let denied = || survey.denied.pages();
+        let xacts = self.examination.xacts?;
+        let denied = || clog_contradicts_wal::denied(self.examination);
         let xids: u64 = denied().map(|(_, _, ends)| ends.xids.len()).sum();
-        let extent = format!(
-            "ends of {} in {}",
-            count(xids, "transaction"),
-            named(&places)
-        );
+        let (ends, files) = (count(xids, "transaction"), named(&places));
         let is_older = denied().all(|(page, committed, ends)| {
             committed && ends.status != XidStatus::Aborted && !xacts.is_zero_clog_page(page)
         });
-        let (kind, cause) = if is_older {
-            let cause = "are older than a checkpoint allows: the storage confirmed writes and lost \
-                         them, or the files are an older copy";
-            (PatternKind::LostWrite, cause)
+        let (kind, summary) = if is_older {
+            let summary = format!(
+                "the ends of {ends}, which a checkpoint has seen to disk, are not in {files}: the \
+                 storage confirmed writes and lost them, or the files are an older copy"
+            );
+            (PatternKind::LostWrite, summary)
         } else {
-            let cause = "contradict the WAL: made with dd, from another cluster, or a lost write";
-            (PatternKind::ClogMadeUp, cause)
+            let summary = format!(
+                "WAL contradicts {files} on the ends of {ends}: made with dd, of another cluster, \
+                 or a lost write"
+            );
+            (PatternKind::ClogMadeUp, summary)
         };
-        let summary = format!("{extent} {cause}");
         Some(pattern(kind, Confidence::Likely, summary, places))
     }
 
