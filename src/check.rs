@@ -218,11 +218,13 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         .as_ref()
         .and_then(|run| gate::refusal(run, &evidence, &cluster, request, &settings));
     let plan = recovery.as_ref().and_then(|run| run.plan.as_ref());
+    let xacts = layout
+        .filter(|_| options.only != Only::Wal)
+        .map(|layout| XactLog::open(&evidence, &layout, plan));
     let survey = match (&wal, &recovery, control) {
         (Some(wal), Some(run), Some(control)) if options.only != Only::Checksums => {
             let id = control.system_identifier;
-            let wants_pages = options.only == Only::All;
-            Some(survey(&cluster, id, wal, run, wants_pages, &|bytes| {
+            Some(survey(&cluster, id, wal, run, xacts.as_ref(), &|bytes| {
                 progress.advance(bytes)
             }))
         }
@@ -271,9 +273,6 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         let context = wal_context(wal, run, control);
         other_copies(&evidence, &context, server_wal, wal, stop, position)
     });
-    let xacts = layout
-        .filter(|_| options.only != Only::Wal)
-        .map(|layout| XactLog::open(&evidence, &layout, plan));
     let horizons = recovery.as_ref().and_then(horizons_after);
     let mut forks = forks::list(&evidence, cluster.version);
     progress.phase("reading catalogs", None);

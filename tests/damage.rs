@@ -50,14 +50,20 @@ use pgautopsy::format::toast::{ToastValue, max_chunk_size};
 use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT};
 use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
-use pgautopsy::format::wal::WalGeometry;
+use pgautopsy::format::wal::effects::{Effect, effects};
 use pgautopsy::format::wal::record::{RecordHeader, crc_of};
+use pgautopsy::format::wal::{Record, WalGeometry};
 use pgautopsy::pgdata::Evidence;
+use pgautopsy::recovery::dump::{Met, dump};
+use pgautopsy::recovery::reader::WalContext;
+use pgautopsy::recovery::source::EvidenceWal;
+use pgautopsy::recovery::timeline::Timelines;
 use pgautopsy::report::Report;
 use pgautopsy::verdict::Outcome;
 use pgautopsy::verdict::patterns::PatternKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -2662,6 +2668,100 @@ static SLRUS: &[Row] = &[
             vec![]
         },
     ),
+    hit(
+        "clog-contradicts-wal",
+        "committed before the redo point, and in progress",
+        |d| {
+            let xid = d.ended_before_redo(End::Committed);
+            d.set_status(xid, 0);
+            d.message = Some("as in progress; by the WAL record at");
+            d.pattern = Some((
+                PatternKind::LostWrite,
+                "the ends of 1\u{a0}transaction, which",
+            ));
+            vec![d.clog_found(0)]
+        },
+    ),
+    hit(
+        "clog-contradicts-wal",
+        "committed before the redo point, and aborted",
+        |d| {
+            let xid = d.ended_before_redo(End::Committed);
+            d.set_status(xid, 2);
+            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
+            vec![d.clog_found(0)]
+        },
+    )
+    .crash(),
+    hit(
+        "clog-contradicts-wal",
+        "a subtransaction left behind as sub-committed",
+        |d| {
+            let xid = d.ended_before_redo(End::SubCommitted);
+            d.set_status(xid, 3);
+            d.message = Some("as sub-committed; by the WAL record at");
+            vec![d.clog_found(0)]
+        },
+    ),
+    hit(
+        "clog-contradicts-wal",
+        "rolled back before the redo point, and committed",
+        |d| {
+            let xid = d.ended_before_redo(End::Aborted);
+            d.set_status(xid, 1);
+            d.message = Some("as committed; by the WAL record at");
+            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
+            vec![d.clog_found(0)]
+        },
+    ),
+    near_miss(
+        "clog-contradicts-wal",
+        "rolled back before the redo point, and in progress",
+        |d| {
+            let xid = d.ended_before_redo(End::Aborted);
+            d.set_status(xid, 0);
+            vec![]
+        },
+    ),
+    near_miss(
+        "clog-contradicts-wal",
+        "committed behind the redo point, and in progress",
+        |d| {
+            let redo = d.base.control.check_point_copy.redo;
+            let ends = d.ends();
+            let (_, xid, _) = ends
+                .iter()
+                .rfind(|(end, _, lsn)| *end == End::Committed && *lsn >= redo)
+                .unwrap();
+            d.set_status(*xid, 0);
+            vec![]
+        },
+    )
+    .crash(),
+    near_miss(
+        "clog-contradicts-wal",
+        "committed before the oldest transaction that is asked about",
+        |d| {
+            let xid = d.ended_before_redo(End::Committed);
+            d.set_status(xid, 0);
+            d.set_oldest_xid(d.next_xid());
+            d.allowed
+                .extend(["tuple-not-frozen", "xmin-out-of-range", "xmax-out-of-range"]);
+            d.allowed.push("multixact-member-invalid");
+            vec![]
+        },
+    ),
+    near_miss(
+        "clog-contradicts-wal",
+        "committed before WAL that breaks off before the redo point",
+        |d| {
+            let xid = d.ended_before_redo(End::Committed);
+            d.set_status(xid, 0);
+            d.break_record(d.last_record_before_redo());
+            d.allowed.push("wal-record-damaged");
+            vec![]
+        },
+    ),
     // Up to 9.2 nobody asks for the members of an old multixact: they are lockers alone.
     hit("multixact-segment-missing", "offsets removed", |d| {
         let path = d.slru(Slru::MultiXactOffset);
@@ -3415,6 +3515,11 @@ const HEAP: [&str; 12] = [
     "visibility-map-disagrees-with-heap",
 ];
 
+/// What is laid out in other ways by version: tuples, and the records of ends of transactions.
+fn is_by_version(row: &Row) -> bool {
+    HEAP.contains(&row.code) || row.code == "clog-contradicts-wal"
+}
+
 #[test]
 fn damage_of_tables_of_the_other_9_x() {
     for major in [
@@ -3424,7 +3529,7 @@ fn damage_of_tables_of_the_other_9_x() {
         Major::V9_5,
         Major::V9_6,
     ] {
-        run_rows(major, &["clean"], |row| HEAP.contains(&row.code));
+        run_rows(major, &["clean"], is_by_version);
     }
 }
 
@@ -3441,7 +3546,7 @@ fn damage_of_tables_of_10_to_18() {
         Major::V18,
     ];
     for major in majors {
-        run_rows(major, &["clean"], |row| HEAP.contains(&row.code));
+        run_rows(major, &["clean"], is_by_version);
     }
 }
 
@@ -3728,6 +3833,14 @@ impl Base {
         complaints.extend(shown);
         Err(complaints.join("\n"))
     }
+}
+
+/// How WAL says that a transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Committed,
+    SubCommitted,
+    Aborted,
 }
 
 /// A copy of a fixture to be edited. Files are hard links to the fixture's until they are
@@ -4247,6 +4360,69 @@ impl<'b> Dir<'b> {
         });
     }
 
+    /// Reads the WAL of the directory.
+    fn records(&self, mut each: impl FnMut(&Record<'_, '_>)) {
+        let layout = self.base.layout;
+        let evidence = Evidence::open(&self.path(""), &[], IoMode::Pread).unwrap();
+        let wal = EvidenceWal::new(&evidence, &layout, false);
+        let segments: Vec<XLogSegNo> = wal.segments().map(|(_, segno, _)| segno).collect();
+        let context = WalContext {
+            layout,
+            system_identifier: None,
+            timelines: Timelines::single(1),
+        };
+        dump(&context, &wal, &segments, (None, None), &mut |met| {
+            if let Met::Record(record) = met {
+                each(record);
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// How transactions ended by the WAL of the directory, and where.
+    fn ends(&self) -> Vec<(End, u32, XLogRecPtr)> {
+        let mut ends = Vec::new();
+        self.records(|record| {
+            effects(self.base.layout, record, &mut |effect| match effect {
+                Effect::Commits(end) => {
+                    let subxacts = end.subxacts.iter();
+                    ends.extend(subxacts.map(|xid| (End::SubCommitted, xid.0, record.lsn)));
+                    ends.push((End::Committed, end.xid.0, record.lsn));
+                }
+                Effect::Aborts(end) => ends.push((End::Aborted, end.xid.0, record.lsn)),
+                _ => {}
+            });
+        });
+        ends
+    }
+
+    /// The last transaction that ended so before the redo point.
+    fn ended_before_redo(&mut self, how: End) -> u32 {
+        self.allowed.push("hint-bit-contradicts-clog");
+        let redo = self.base.control.check_point_copy.redo;
+        let ends = self.ends();
+        let mut before = ends.iter().filter(|(_, _, lsn)| *lsn < redo);
+        let (_, xid, _) = before.rfind(|(end, _, _)| *end == how).unwrap();
+        *xid
+    }
+
+    fn last_record_before_redo(&self) -> XLogRecPtr {
+        let redo = self.base.control.check_point_copy.redo;
+        let mut last = XLogRecPtr::INVALID;
+        self.records(|record| {
+            if record.lsn < redo {
+                last = record.lsn;
+            }
+        });
+        last
+    }
+
+    /// A page of the first segment of the commit log, which WAL contradicts.
+    fn clog_found(&self, page: u64) -> Found {
+        let found = self.file("clog-contradicts-wal", &self.clog(0));
+        found.byte(page * BLCKSZ as u64)
+    }
+
     /// Where the offset of a multixact lies.
     fn offset_at(&self, multi: u32) -> u64 {
         let width = if self.is_since(Major::V19) { 8 } else { 4 };
@@ -4362,6 +4538,12 @@ impl<'b> Dir<'b> {
 
     fn set_next_xid(&self, xid: u32) {
         let at = self.next_xid_at();
+        self.check_point(|b| set_u32(b, at, xid));
+    }
+
+    fn set_oldest_xid(&self, xid: u32) {
+        let offset_size = if self.is_since(Major::V19) { 8 } else { 4 };
+        let at = self.next_oid_at() + 8 + offset_size;
         self.check_point(|b| set_u32(b, at, xid));
     }
 

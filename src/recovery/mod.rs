@@ -8,6 +8,7 @@
 //! start    where it begins and what comes of it  survey    the WAL that no start needs
 //! beyond   the WAL that it does not reach        gate   what else stops it
 //! dump     all records, past damage             verify    all segments of an archive
+//! denied   ends of transactions that the commit log does not know
 //! availability  which segments there are, by timeline    copies  what several files of one hold
 //! settings what configuration files ask for
 //! events   what an operator looks for in them   window    to where recovery can go
@@ -16,6 +17,7 @@
 pub mod availability;
 pub mod beyond;
 pub mod copies;
+pub mod denied;
 pub mod dump;
 pub mod events;
 pub mod gate;

@@ -1,12 +1,14 @@
 //! Reads the WAL that the next start does not need: what lies before the redo point, and the
 //! segments of other timelines. A standby, or recovery to a point in time, may need it.
 
+use super::denied::{CommitLog, Denied, DeniedPiece};
 use super::reader::{Position, WalContext, WalReader};
 use super::source::EvidenceWal;
 use super::start::DryRun;
 use super::stop::Stop;
 use super::walk::{WalSink, normalize, walk};
 use crate::cluster::Cluster;
+use crate::cluster::xact::{XactCache, XactLog};
 use crate::format::types::{
     BlockNumber, ForkNumber, RelFileLocator, TimeLineID, XLogRecPtr, XLogSegNo,
 };
@@ -37,6 +39,8 @@ pub struct Survey {
     pub breaks: Vec<Break>,
     /// What the checkpoint has seen to disk.
     pub written: Written,
+    /// What the commit log should know, and does not.
+    pub denied: Denied,
 }
 
 /// Pages that WAL before the redo point changed, which the checkpoint has therefore seen to
@@ -107,18 +111,28 @@ impl Written {
     }
 }
 
-/// Takes in the pages that the records of a piece of WAL change.
-struct Writes {
+/// Takes in the pages that the records of a piece of WAL change, and the ends of transactions.
+struct Writes<'a> {
     layout: Layout,
     /// Records that end behind it are replayed; none counts before an invalid one.
     redo: XLogRecPtr,
     written: Written,
+    log: Option<CommitLog<'a>>,
+    cache: XactCache,
+    denied: DeniedPiece,
 }
 
-impl WalSink for Writes {
+impl WalSink for Writes<'_> {
     fn record(&mut self, record: &Record<'_, '_>) {
+        if record.end_lsn > self.redo {
+            return;
+        }
+        if let Some(log) = &self.log {
+            self.denied
+                .record(self.layout, log, &mut self.cache, record);
+        }
         let is_cut = record.header.xl_rmid == RM_SMGR_ID;
-        if record.end_lsn > self.redo || !is_cut && !stamps_pages(self.layout, record) {
+        if !is_cut && !stamps_pages(self.layout, record) {
             return;
         }
         let written = &mut self.written;
@@ -157,19 +171,30 @@ fn stamps_pages(layout: Layout, record: &Record<'_, '_>) -> bool {
     }
 }
 
-/// Reads every segment that the dry run has not read.
+/// Reads every segment that the dry run has not read, and compares what lies before the redo
+/// point with the commit log when that is given.
 #[must_use]
 pub fn survey(
     cluster: &Cluster,
     system_identifier: u64,
     wal: &EvidenceWal<'_>,
     run: &DryRun,
-    wants_pages: bool,
+    xacts: Option<&XactLog<'_>>,
     advance: &dyn Fn(u64),
 ) -> Survey {
     let layout = *wal.layout();
     let geometry = WalGeometry::of(&layout);
     let mut survey = Survey::default();
+    let log = xacts.zip(run.check_point).map(|(xacts, point)| {
+        let counters = run.plan.as_ref().map(|plan| plan.counters);
+        CommitLog {
+            xacts,
+            oldest: counters.map_or(point.oldest_xid, |counters| counters.oldest_xid),
+            next: point.next_full_xid.xid(),
+        }
+    });
+    // To where WAL of this cluster's history has been read without a gap.
+    let mut reached = Position::at(XLogRecPtr::INVALID);
     for (tli, first, last) in stretches(wal) {
         let timelines = cluster.timelines(tli);
         let context = WalContext {
@@ -179,11 +204,17 @@ pub fn survey(
         };
         let limit = limit(run, tli, layout.since(Major::V9_3));
         // Without a limit it is WAL that this cluster did not come from, or not all of it.
-        let redo = run.check_point.filter(|_| wants_pages && limit.is_some());
+        let point = run
+            .check_point
+            .filter(|_| xacts.is_some() && limit.is_some());
+        let redo = point.map_or(XLogRecPtr::INVALID, |point| point.redo);
         let sink = || Writes {
             layout,
-            redo: redo.map_or(XLogRecPtr::INVALID, |point| point.redo),
+            redo,
             written: Written::default(),
+            log,
+            cache: XactCache::default(),
+            denied: DeniedPiece::default(),
         };
         let mut segno = first;
         while segno <= last && limit.is_none_or(|limit| geometry.segment_start(segno) < limit) {
@@ -195,6 +226,9 @@ pub fn survey(
                 segno += 1;
                 continue;
             };
+            if normalize(&context, reached.next) < start {
+                survey.denied = Denied::default();
+            }
             let end = walk(
                 &context,
                 wal,
@@ -203,9 +237,13 @@ pub fn survey(
                 &sink,
                 &mut |sink, _| {
                     survey.written.merge(sink.written);
+                    survey.denied.merge(sink.denied);
                     advance(geometry.segment_size);
                 },
             );
+            if redo != XLogRecPtr::INVALID && reached.next <= end.position.next {
+                reached = end.position;
+            }
             survey.records += end.records;
             survey.bytes += geometry.bytes_between(start, end.position.next);
             let Some(stop) = end.stop else { break };
@@ -218,7 +256,29 @@ pub fn survey(
             segno = at.max(segno) + 1;
         }
     }
+    if !survey.denied.is_empty() && !leads_to_redo(system_identifier, wal, run, reached) {
+        survey.denied = Denied::default();
+    }
     survey
+}
+
+/// Whether the next record is that at the redo point. It is not after `pg_resetwal`, which
+/// goes on with a checkpoint of its own, without a predecessor (`pg_resetwal.c:
+/// WriteEmptyXLOG`); `pg_upgrade` does so, and puts the old cluster's commit log in place.
+fn leads_to_redo(
+    system_identifier: u64,
+    wal: &EvidenceWal<'_>,
+    run: &DryRun,
+    reached: Position,
+) -> bool {
+    let context = WalContext {
+        layout: *wal.layout(),
+        system_identifier: Some(system_identifier),
+        timelines: run.timelines.clone(),
+    };
+    let mut reader = WalReader::new(&context, wal, reached);
+    let next = reader.read().ok().map(|record| record.lsn);
+    next.is_some() && next == run.check_point.map(|point| point.redo)
 }
 
 /// The runs of segments without a gap: timeline, first and last segment.

@@ -85,6 +85,14 @@ impl NextSteps<'_> {
                     .to_owned(),
             );
         }
+        if has("clog-contradicts-wal") {
+            steps.push(
+                "Do not start the server before the commit log is mended: each scan writes what \
+                 it says into the rows. Take its pages from a backup or standby, or replay the \
+                 WAL from an older base backup.  (pgautopsy explain clog-contradicts-wal)"
+                    .to_owned(),
+            );
+        }
         if let Some(advice) = advice(examination.other_copies) {
             steps.push(format!(
                 "Bring back what is missing before any start. {advice}."

@@ -5,14 +5,16 @@
 
 use crate::check::Examination;
 use crate::checks::{
-    Check, clog_segment_foreign, clog_segment_missing, clog_segment_zeroed, lost_write,
-    multixact_segment_missing, page_checksum_mismatch, page_lsn_beyond_wal, relation_file_missing,
-    relation_segment_missing, required_file_missing, tablespace_link_dangling,
-    timeline_not_ancestor, xmax_out_of_range, xmin_out_of_range, zero_page,
+    Check, clog_contradicts_wal, clog_segment_foreign, clog_segment_missing, clog_segment_zeroed,
+    lost_write, multixact_segment_missing, page_checksum_mismatch, page_lsn_beyond_wal,
+    relation_file_missing, relation_segment_missing, required_file_missing,
+    tablespace_link_dangling, timeline_not_ancestor, xmax_out_of_range, xmin_out_of_range,
+    zero_page,
 };
 use crate::finding::{Confidence, Findings, Group, GroupKey, Place};
 use crate::format::backup_label::BackupLabel;
 use crate::format::cause::Cause;
+use crate::format::slru::XidStatus;
 use crate::format::types::{BlockNumber, ForkNumber, TransactionId, XLogRecPtr};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::FileKind;
@@ -107,6 +109,7 @@ pub fn patterns(examination: &Examination<'_>, findings: &Findings) -> Vec<Patte
         seen.older_pages(),
         seen.wal_lost(),
         seen.clog_made_up(),
+        seen.clog_contradicted(),
         seen.zeroed_range(),
         seen.foreign_data(),
         seen.misdirected_write(),
@@ -502,6 +505,36 @@ impl<'e> Seen<'_, 'e> {
             summary,
             places,
         ))
+    }
+
+    /// Commit log pages that WAL contradicts: older ones lack commits, and no more.
+    fn clog_contradicted(&self) -> Option<Pattern> {
+        let groups: Vec<_> = self.damage(&clog_contradicts_wal::CHECK).collect();
+        if groups.is_empty() {
+            return None;
+        }
+        let places = self.places_of(&groups);
+        let xacts = self.examination.xacts?;
+        let denied = || clog_contradicts_wal::denied(self.examination);
+        let xids: u64 = denied().map(|(_, _, ends)| ends.xids.len()).sum();
+        let (ends, files) = (count(xids, "transaction"), named(&places));
+        let is_older = denied().all(|(page, committed, ends)| {
+            committed && ends.status != XidStatus::Aborted && !xacts.is_zero_clog_page(page)
+        });
+        let (kind, summary) = if is_older {
+            let summary = format!(
+                "the ends of {ends}, which a checkpoint has seen to disk, are not in {files}: the \
+                 storage confirmed writes and lost them, or the files are an older copy"
+            );
+            (PatternKind::LostWrite, summary)
+        } else {
+            let summary = format!(
+                "WAL contradicts {files} on the ends of {ends}: made with dd, of another cluster, \
+                 or a lost write"
+            );
+            (PatternKind::ClogMadeUp, summary)
+        };
+        Some(pattern(kind, Confidence::Likely, summary, places))
     }
 
     /// Zeroes where pages have data: sectors of pages, with the pages of zeroes beside them.

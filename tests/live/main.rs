@@ -84,6 +84,7 @@ scenarios! {
     damaged_files: crate::parity::damaged_files;
     copy_of_every_table: crate::server_error::copy_of_every_table;
     no_message_tells: crate::silent::no_message_tells;
+    no_message_tells_of_the_commit_log: crate::silent::no_message_tells_of_the_commit_log;
     features_are_healthy: crate::features::features_are_healthy;
 }
 

@@ -110,3 +110,73 @@ pub fn no_message_tells(server: Server) {
     assert!(said.contains("could not read block"), "{said}");
     cluster.stop();
 }
+
+/// A commit log without a commit, and with two rollbacks as commits: of a transaction, and of
+/// a subtransaction alone.
+pub fn no_message_tells_of_the_commit_log(server: Server) {
+    let mut cluster = Cluster::init(server, &["autovacuum = off"]);
+    cluster.start();
+    for table in ["kept", "gone", "part"] {
+        cluster.sql(&format!("CREATE TABLE {table} (id int)"));
+    }
+    let insert =
+        |table: &str| format!("INSERT INTO {table} SELECT i FROM generate_series(1, 100) i");
+    let [kept, gone, part] = ["kept", "gone", "part"].map(insert);
+    let xid = |statements: &str| -> usize {
+        let shown = cluster.sql(&format!("BEGIN; {statements}"));
+        shown.parse().unwrap()
+    };
+    let committed = xid(&format!("{kept}; SELECT txid_current(); COMMIT"));
+    let aborted = xid(&format!("{gone}; SELECT txid_current(); ROLLBACK"));
+    let parent = xid(&format!(
+        "{kept}; SAVEPOINT s; {part}; ROLLBACK TO s; SELECT txid_current(); COMMIT"
+    ));
+    cluster.stop();
+    check(&cluster).expect_healthy();
+
+    let path = cluster.data().join("pg_xact/0000");
+    let mut log = fs::read(&path).unwrap();
+    for (xid, status) in [(committed, 0), (aborted, 1), (parent + 1, 1)] {
+        let (byte, shift) = (xid / 4, xid % 4 * 2);
+        log[byte] = log[byte] & !(3 << shift) | status << shift;
+    }
+    write_file(&path, log);
+
+    let report = check(&cluster);
+    let damage = || {
+        let all = report.findings().iter();
+        all.filter(|finding| finding["severity"] == "damage")
+    };
+    let messages: BTreeSet<&str> = damage()
+        .map(|finding| {
+            assert_eq!(finding["code"], "clog-contradicts-wal");
+            assert_eq!(finding["path"], "pg_xact/0000");
+            assert_eq!(finding["recovery"], "persists");
+            assert!(finding["server_error"].is_null(), "{finding}");
+            finding["message"].as_str().unwrap()
+        })
+        .collect();
+    let one = format!("page 0 has transaction {committed} as in progress; by the WAL record at ");
+    let two = format!("page 0 denies that 2 transactions were rolled back: {aborted} is committed");
+    for start in [&one, &two] {
+        assert!(
+            messages.iter().any(|message| message.starts_with(start)),
+            "{messages:?}"
+        );
+    }
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    let headline = report.at("verdict.headline").as_str().unwrap();
+    assert!(
+        headline.contains("starts and does not say so"),
+        "{headline}"
+    );
+
+    // What the server makes of it: wrong rows, and no word.
+    cluster.start();
+    let rows = |table: &str| cluster.sql(&format!("SELECT count(*) FROM {table}"));
+    assert_eq!(["kept", "gone", "part"].map(rows), ["100", "100", "100"]);
+    for word in ["WARNING", "ERROR", "FATAL", "PANIC"] {
+        assert!(!cluster.log().contains(word), "{}", cluster.log());
+    }
+    cluster.stop();
+}
