@@ -1197,18 +1197,34 @@ static PAGES: &[Row] = &[
         "page-checksum-mismatch",
         "rows of which the line pointers are not there yet",
         |d| {
-            let last = d.blocks("ziplog") - 1;
-            d.raw_page("ziplog", last, |page| {
-                let mut old = without_last_rows(page, 20);
-                d.fix_checksum(&mut old, last);
-                page[..1024].copy_from_slice(&old[..1024]);
-            });
+            let last = d.tear("ziplog");
             d.message = Some("torn between bytes 512 and ");
             vec![d.page_found("page-checksum-mismatch", "ziplog", last)]
         },
     )
     .since(Major::V9_3)
-    .told(PatternKind::TornPage, "block\u{a0}59 of app.public.ziplog"),
+    .told(
+        PatternKind::TornPage,
+        "block\u{a0}59 of app.public.ziplog was written in part, and no full-page image",
+    ),
+    hit(
+        "page-checksum-mismatch",
+        "the same, where the WAL that might mend it cannot be read",
+        |d| {
+            d.tear("ziplog");
+            d.break_record(d.base.control.check_point);
+            d.outcome = Some(Outcome::Fails);
+            d.allowed.push("checkpoint-record-unreadable");
+            d.anywhere("page-checksum-mismatch");
+            vec![]
+        },
+    )
+    // Up to 10 the server goes back to the checkpoint before.
+    .since(Major::V11)
+    .told(
+        PatternKind::TornPage,
+        "replay mends that, but the WAL for it",
+    ),
     // VACUUM leaves it there; this one has another page's checksum for another cause.
     hit(
         "page-checksum-mismatch",
@@ -4006,6 +4022,17 @@ impl<'b> Dir<'b> {
             edit(page);
             self.fix_checksum(page, blkno);
         });
+    }
+
+    /// Leaves of the last block the beginning as it was before rows were added; its number.
+    fn tear(&self, relation: &str) -> u32 {
+        let last = self.blocks(relation) - 1;
+        self.raw_page(relation, last, |page| {
+            let mut old = without_last_rows(page, 20);
+            self.fix_checksum(&mut old, last);
+            page[..1024].copy_from_slice(&old[..1024]);
+        });
+        last
     }
 
     /// Edits every page of the database that is not zero, and leaves its checksum as it is.

@@ -20,6 +20,7 @@ use crate::format::wal::WalGeometry;
 use crate::pgdata::FileKind;
 use crate::recovery::reader::{Position, WalContext, WalReader};
 use crate::report::units::{block_ranges, count, size, thousands};
+use crate::scan::Replay;
 use crate::scan::forks::ForkFiles;
 use crate::scan::tally::{ForkTally, Lack};
 use roaring::RoaringBitmap;
@@ -699,13 +700,17 @@ impl<'e> Seen<'_, 'e> {
             .filter(|block| matches!(block.cause, Cause::Torn { .. }));
         let blocks: Vec<_> = torn.map(|block| (block.fork, block.blkno)).collect();
         let places = self.block_names(&blocks);
+        let replay = self.examination.scan?.replay;
         (!blocks.is_empty()).then(|| {
-            let summary = format!(
-                "{} {} written in part, and no full-page image in the WAL mends that: \
-                 full_page_writes = off, or a copy made while the server wrote",
-                named(&places),
-                agree(blocks.len(), "was", "were")
-            );
+            let why = if matches!(replay, Replay::Unknown) {
+                "as in a base backup or a crash: replay mends that, but the WAL for it is not \
+                 here or cannot be read"
+            } else {
+                "and no full-page image in the WAL mends that: full_page_writes = off, or a copy \
+                 made while the server wrote"
+            };
+            let were = agree(blocks.len(), "was", "were");
+            let summary = format!("{} {were} written in part, {why}", named(&places));
             pattern(PatternKind::TornPage, Confidence::Likely, summary, places)
         })
     }
