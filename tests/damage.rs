@@ -833,6 +833,22 @@ static FILES: &[Row] = &[
         d.write(&format!("{}.1", d.relation("ziplog")), b"");
         vec![]
     }),
+    hit("relation-segment-too-big", "a block more than 1 GB", |d| {
+        let full = u64::from(RELSEG_SIZE) * 8192;
+        let path = d.relation("ziplog");
+        d.stretch(&path, full + 8192);
+        d.allowed.push("zero-page");
+        vec![d.file("relation-segment-too-big", &path).byte(full)]
+    }),
+    near_miss(
+        "relation-segment-too-big",
+        "some bytes more than 1 GB",
+        |d| {
+            d.stretch(&d.relation("ziplog"), u64::from(RELSEG_SIZE) * 8192 + 8191);
+            d.allowed.push("zero-page");
+            vec![]
+        },
+    ),
     hit("last-block-short", "100 bytes cut off", |d| {
         let path = d.relation("ziplog");
         let size = d.size(&path);
@@ -2691,12 +2707,12 @@ static SLRUS: &[Row] = &[
             let xid = d.ended_before_redo(End::Committed);
             d.set_status(xid, 0);
             d.message = Some("as in progress; by the WAL record at");
-            d.pattern = Some((
-                PatternKind::LostWrite,
-                "the ends of 1\u{a0}transaction, which",
-            ));
             vec![d.clog_found(0)]
         },
+    )
+    .told(
+        PatternKind::LostWrite,
+        "the ends of 1\u{a0}transaction, which",
     ),
     hit(
         "clog-contradicts-wal",
@@ -2704,10 +2720,10 @@ static SLRUS: &[Row] = &[
         |d| {
             let xid = d.ended_before_redo(End::Committed);
             d.set_status(xid, 2);
-            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
             vec![d.clog_found(0)]
         },
     )
+    .told(PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction")
     .crash(),
     hit(
         "clog-contradicts-wal",
@@ -2728,10 +2744,10 @@ static SLRUS: &[Row] = &[
             // In some of the fixtures it had made a table, whose file is gone.
             d.allowed.push("relation-file-missing");
             d.message = Some("as committed; by the WAL record at");
-            d.pattern = Some((PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"));
             vec![d.clog_found(0)]
         },
-    ),
+    )
+    .told(PatternKind::ClogMadeUp, "on the ends of 1\u{a0}transaction"),
     near_miss(
         "clog-contradicts-wal",
         "rolled back before the redo point, and in progress",
@@ -3965,6 +3981,12 @@ impl<'b> Dir<'b> {
 
     fn resize(&self, path: &str, size: u64) {
         self.edit(path, |b| b.resize(usize::try_from(size).unwrap(), 0));
+    }
+
+    /// Makes a file longer by what takes no room on the disk.
+    fn stretch(&self, path: &str, size: u64) {
+        let file = fs::OpenOptions::new().write(true).open(self.path(path));
+        file.unwrap().set_len(size).unwrap();
     }
 
     fn remove(&self, path: &str) {

@@ -56,7 +56,7 @@ impl ForkFiles {
         let there: u64 = self
             .segments
             .values()
-            .map(|(_, size)| size / u64::from(layout.blcksz))
+            .map(|(_, size)| (size / u64::from(layout.blcksz)).min(layout.relseg_size.into()))
             .sum();
         u64::from(self.blocks(layout)).saturating_sub(there)
     }
@@ -70,7 +70,8 @@ impl ForkFiles {
             .iter()
             .filter(|(_, (_, size))| *size > 0)
             .map(|(number, (_, size))| {
-                u64::from(*number) * u64::from(layout.relseg_size) + size.div_ceil(blcksz)
+                let relseg_size = u64::from(layout.relseg_size);
+                u64::from(*number) * relseg_size + size.div_ceil(blcksz).min(relseg_size)
             })
             .max()
             .unwrap_or(0);

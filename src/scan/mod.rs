@@ -362,11 +362,17 @@ fn pages<'a>(
 ) -> Pages<'a> {
     let blcksz = context.layout.blcksz as usize;
     let tuple_desc = context.tuple_desc(fork);
+    let relseg_size = u64::from(context.layout.relseg_size);
+    let before = chunk.file_offset / blcksz as u64;
+    // Nothing leads to what is behind a full segment in its file.
+    let room = relseg_size
+        .saturating_sub(before)
+        .saturating_mul(blcksz as u64);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
     Pages {
         template: PageView {
             context,
             fork,
-            segment,
             blkno: 0,
             page: &[],
             header: PageHeader::default(),
@@ -379,9 +385,8 @@ fn pages<'a>(
                 .and_then(|written| written.pages(fork.locator)),
             toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
         },
-        first: u64::from(segment) * u64::from(context.layout.relseg_size)
-            + chunk.file_offset / blcksz as u64,
-        rest: chunk.bytes.chunks_exact(blcksz),
+        first: u64::from(segment) * relseg_size + before,
+        rest: chunk.bytes[..chunk.bytes.len().min(room)].chunks_exact(blcksz),
     }
 }
 

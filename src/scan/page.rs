@@ -20,8 +20,6 @@ pub struct PageView<'a> {
     pub context: &'a ScanContext<'a>,
     /// The fork it belongs to.
     pub fork: &'a ForkFiles,
-    /// Its segment of the fork.
-    pub segment: u32,
     /// Its number within the fork.
     pub blkno: BlockNumber,
     /// Its bytes: `BLCKSZ` of them.
