@@ -226,7 +226,7 @@ pub fn survey(
                 segno += 1;
                 continue;
             };
-            if normalize(&context, reached.next) < start {
+            if redo.is_valid() && normalize(&context, reached.next) < start {
                 survey.denied = Denied::default();
             }
             let end = walk(
@@ -241,7 +241,7 @@ pub fn survey(
                     advance(geometry.segment_size);
                 },
             );
-            if redo != XLogRecPtr::INVALID && reached.next <= end.position.next {
+            if redo.is_valid() && reached.next <= end.position.next {
                 reached = end.position;
             }
             survey.records += end.records;
@@ -262,9 +262,10 @@ pub fn survey(
     survey
 }
 
-/// Whether the next record is that at the redo point. It is not after `pg_resetwal`, which
-/// goes on with a checkpoint of its own, without a predecessor (`pg_resetwal.c:
-/// WriteEmptyXLOG`); `pg_upgrade` does so, and puts the old cluster's commit log in place.
+/// Whether WAL was read past the redo point, or the next record is the one there. It is not
+/// after `pg_resetwal`, which goes on with a checkpoint of its own, without a predecessor
+/// (`pg_resetwal.c: WriteEmptyXLOG`); `pg_upgrade` does so, and puts the old cluster's commit
+/// log in place.
 fn leads_to_redo(
     system_identifier: u64,
     wal: &EvidenceWal<'_>,
@@ -276,9 +277,12 @@ fn leads_to_redo(
         system_identifier: Some(system_identifier),
         timelines: run.timelines.clone(),
     };
+    let Some(point) = run.check_point else {
+        return false;
+    };
     let mut reader = WalReader::new(&context, wal, reached);
-    let next = reader.read().ok().map(|record| record.lsn);
-    next.is_some() && next == run.check_point.map(|point| point.redo)
+    normalize(&context, reached.next) > point.redo
+        || reader.read().is_ok_and(|record| record.lsn == point.redo)
 }
 
 /// The runs of segments without a gap: timeline, first and last segment.
