@@ -54,10 +54,12 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             );
             let mut location = Location::file(&fork.segment_path(*segment)).at_byte(full);
             location.relation = Some((fork.locator, fork.fork, *segment));
-            let finding = Finding::new(&CHECK, location, message)
+            let mut finding = Finding::new(&CHECK, location, message)
                 .recovery(recovery)
                 .found_expected(size, full)
                 .server_error("segment too big");
+            let cut = format!("in a copy, cut off what lies behind: truncate -s {full}");
+            finding.remedy = Some(cut);
             findings.push(finding);
         }
     }
