@@ -56,8 +56,10 @@ impl Evidence {
                 from = to.max(1);
             }
         }
+        // rayon hands out quarters of the work and does not share what one has begun.
         tasks
             .par_iter()
+            .with_max_len(1)
             .for_each(|(id, from, to)| self.scan_piece(*id, *from, *to, blcksz, visit));
         for (archive, members) in streamed {
             self.scan_stream(archive, &members, visit);
