@@ -66,6 +66,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let log = Log { xacts, horizons: &horizons, settled_before: context.settled_before };
     // Most pages were filled by one transaction.
     let marks = &view.heap.marks;
+    if marks.are_frozen(&context.layout) {
+        return;
+    }
     if !marks.has_xmax()
         && marks.all_have(HEAP_XMIN_COMMITTED)
         && let Some([one, other]) = marks.xmins()

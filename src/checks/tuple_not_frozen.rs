@@ -52,6 +52,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         return;
     }
     let marks = &view.heap.marks;
+    if marks.are_frozen(&view.view.context.layout) {
+        return;
+    }
     let is_young = |xid: TransactionId| !xid.precedes(promise.relfrozenxid);
     if !marks.has_xmax() && marks.xmins().is_some_and(|ends| ends.into_iter().all(is_young)) {
         return;

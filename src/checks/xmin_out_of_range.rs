@@ -52,7 +52,8 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
     let marks = &view.heap.marks;
-    if marks.xmins().is_some_and(|[lowest, highest]| horizons.xids_are_valid(lowest, highest)) {
+    if marks.are_frozen(&view.view.context.layout)
+        || marks.xmins().is_some_and(|[lowest, highest]| horizons.xids_are_valid(lowest, highest)) {
         return;
     }
     let layout = &view.view.context.layout;

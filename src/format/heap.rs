@@ -605,6 +605,14 @@ impl HeapMarks {
         self.xmax != 0
     }
 
+    /// Whether every tuple is marked as frozen, and none has a `t_xmax`: there is no transaction
+    /// to ask for.
+    #[inline]
+    #[must_use]
+    pub fn are_frozen(&self, layout: &Layout) -> bool {
+        layout.since(Major::V9_4) && self.all_have(HEAP_XMIN_FROZEN) && !self.has_xmax()
+    }
+
     /// The ends of the range in which every `t_xmin` lies, if all are normal, and so close that
     /// what holds for both ends by `TransactionIdPrecedes` holds for all.
     #[inline]

@@ -2,7 +2,7 @@
 
 use super::page::{HeapView, PageView};
 use super::tally::Tally;
-use crate::format::heap::{HEAP_XMAX_IS_MULTI, HeapTupleHeader, Xmin};
+use crate::format::heap::{HEAP_XMAX_IS_MULTI, HeapTuple, HeapTupleHeader, Xmin};
 use crate::format::page::{LpFlags, PD_ALL_VISIBLE, line_pointers};
 use crate::format::version::{Layout, Major};
 use crate::format::vm::{
@@ -52,12 +52,8 @@ pub(super) fn heap(view: &HeapView<'_, '_>, all_rows: Option<bool>, tally: &mut 
     if !page.header.has(PD_ALL_VISIBLE) {
         tally.chunk.unmarked.insert(page.blkno);
     }
-    if view
-        .heap
-        .tuples
-        .iter()
-        .any(|tuple| is_to_freeze(&tuple.header, layout))
-    {
+    let is_to_freeze = |tuple: &HeapTuple| is_to_freeze(&tuple.header, layout);
+    if !view.heap.marks.are_frozen(layout) && view.heap.tuples.iter().any(is_to_freeze) {
         tally.chunk.not_frozen.insert(page.blkno);
     }
 }
