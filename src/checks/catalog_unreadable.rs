@@ -6,10 +6,10 @@ use crate::finding::{Finding, Findings, Location};
 check! {
     /// ## What it means
     /// Databases, schemas and relations have their names in catalogs: `pg_database`,
-    /// `pg_namespace`, `pg_class`; `pg_attribute` has those of columns. Part of one of them
-    /// could not be read, so some relations appear in this report by the path of their file,
-    /// or the values in their rows are not looked at. The finding says nothing about the
-    /// tables themselves: those are judged by their own pages.
+    /// `pg_namespace`, `pg_class`; `pg_attribute` has those of columns, and `pg_type` tells what
+    /// domains are over. Part of one of them could not be read, so some relations appear in this
+    /// report by the path of their file, or the values in their rows are not looked at. The
+    /// finding says nothing about the tables themselves: those are judged by their own pages.
     ///
     /// ## How it is decided
     /// `pg_filenode.map` tells the files of the mapped catalogs (`relmapper.c`), the rows in

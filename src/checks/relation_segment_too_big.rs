@@ -1,8 +1,7 @@
 //! A segment is longer than segments may be.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, Location, Recovery};
-use crate::scan::Replay;
+use crate::finding::{Finding, Findings, Location};
 
 check! {
     /// ## What it means
@@ -39,14 +38,6 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     // Less than a block more goes unnoticed.
     let longest = full + u64::from(layout.blcksz) - 1;
     for fork in examination.forks {
-        let recovery = match context.replay {
-            _ if fork.temporary => Recovery::Heals,
-            Replay::None => Recovery::Persists,
-            _ if fork.unlogged => Recovery::Heals,
-            Replay::Unknown => Recovery::Unknown,
-            Replay::Plan(plan) if plan.removes(fork.locator) => Recovery::Heals,
-            Replay::Plan(_) => Recovery::Persists,
-        };
         for (segment, (_, size)) in fork.segments.iter().filter(|(_, (_, size))| *size > longest) {
             let message = format!(
                 "segment {segment} has {size} bytes, {} more than a segment may have",
@@ -55,7 +46,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             let mut location = Location::file(&fork.segment_path(*segment)).at_byte(full);
             location.relation = Some((fork.locator, fork.fork, *segment));
             let mut finding = Finding::new(&CHECK, location, message)
-                .recovery(recovery)
+                .recovery(context.fate_of_fork(fork))
                 .found_expected(size, full)
                 .server_error("segment too big");
             let cut = format!("in a copy, cut off what lies behind: truncate -s {full}");

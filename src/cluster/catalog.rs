@@ -540,6 +540,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Those of a database's mapped catalogs that are read.
+const MAPPED_CATALOGS: [Oid; 3] = [
+    RELATION_RELATION_ID,
+    ATTRIBUTE_RELATION_ID,
+    TYPE_RELATION_ID,
+];
+
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
         self.read_maps(redo.map(|redo| redo.relation_maps));
@@ -554,11 +561,7 @@ impl Reader<'_> {
         let mut namespaces = BTreeSet::new();
         if let Some(redo) = redo {
             namespaces = self.possible_namespaces(&classes);
-            let initial = [
-                RELATION_RELATION_ID,
-                ATTRIBUTE_RELATION_ID,
-                TYPE_RELATION_ID,
-            ];
+            let initial = MAPPED_CATALOGS;
             let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
                 .maps
                 .keys()
@@ -590,12 +593,7 @@ impl Reader<'_> {
             databases.insert(*oid, row.dattablespace);
         }
         self.pin(databases.iter().flat_map(|(db_oid, spc_oid)| {
-            [
-                RELATION_RELATION_ID,
-                ATTRIBUTE_RELATION_ID,
-                TYPE_RELATION_ID,
-            ]
-            .map(|oid| self.mapped(*spc_oid, *db_oid, oid))
+            MAPPED_CATALOGS.map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
         // Read later, by `indexes`, and brought within reach with the rest.

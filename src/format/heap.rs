@@ -1131,6 +1131,38 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn marks_of_a_page() {
+        let (old, layout) = (layout(Major::V9_3), layout(Major::V15));
+        let marks = |rows: &[(u32, u32, u16)]| {
+            let mut marks = HeapMarks::default();
+            for (xmin, xmax, infomask) in rows {
+                let mut header = header(*infomask, 0, *xmax);
+                header.t_xmin = TransactionId(*xmin);
+                marks.add(&header);
+            }
+            marks
+        };
+        let frozen = [(700, 0, HEAP_XMIN_FROZEN), (3, 0, HEAP_XMIN_FROZEN)];
+        assert!(marks(&frozen).are_frozen(&layout));
+        assert!(!marks(&frozen).are_frozen(&old));
+        assert!(!marks(&[frozen[0], (700, 9, HEAP_XMIN_FROZEN)]).are_frozen(&layout));
+        assert!(!marks(&[frozen[0], (700, 0, HEAP_XMIN_COMMITTED)]).are_frozen(&layout));
+
+        let mixed = marks(&[(700, 0, HEAP_XMIN_COMMITTED), (650, 5, HEAP_XMIN_FROZEN)]);
+        assert!(mixed.all_have(HEAP_XMIN_COMMITTED) && mixed.any_has(HEAP_XMIN_INVALID));
+        assert!(!mixed.all_have(HEAP_XMIN_FROZEN) && !mixed.any_has(HEAP_XMAX_IS_MULTI));
+        assert!(mixed.has_xmax());
+        assert_eq!(
+            mixed.xmins(),
+            Some([TransactionId(650), TransactionId(700)])
+        );
+        // One that is not normal, and two on both sides of the circle.
+        assert_eq!(marks(&[(700, 0, 0), (2, 0, 0)]).xmins(), None);
+        assert_eq!(marks(&[(3, 0, 0), (1 << 31 | 3, 0, 0)]).xmins(), None);
+        assert_eq!(marks(&[]).xmins(), None);
+    }
+
+    #[test]
     fn tuples_of_a_page() {
         let page = three_tuples();
         let mut room = HeapTuples::new(&layout(Major::V15));

@@ -627,6 +627,7 @@ impl fmt::Display for AttributeFault {
 mod tests {
     use super::*;
     use crate::format::datum::Encoding;
+    use crate::format::version::Version;
     use proptest::prelude::*;
 
     /// Columns by `attlen` and `attalign`, named a, b, c ...
@@ -849,6 +850,69 @@ mod tests {
     }
 
     proptest! {
+        /// What is passed over in one step is what the walk and the types have nothing to say of.
+        #[test]
+        fn plain_tuples_are_sound_tuples(
+            values in proptest::collection::vec(
+                prop_oneof![
+                    Just(None),
+                    any::<bool>().prop_map(|is| Some((1_i16, b'c', vec![u8::from(is)]))),
+                    any::<u32>().prop_map(|n| Some((4_i16, b'i', n.to_le_bytes().to_vec()))),
+                    "[a-z\u{e4}]{0,40}".prop_map(|text| {
+                        let header = u8::try_from(text.len() * 2 + 3).unwrap();
+                        Some((-1_i16, b'i', [&[header], text.as_bytes()].concat()))
+                    }),
+                    "[a-z]{130,200}".prop_map(|text| {
+                        let header = u32::try_from(text.len() * 4 + 16).unwrap();
+                        Some((-1_i16, b'i', [&header.to_le_bytes(), text.as_bytes()].concat()))
+                    }),
+                ],
+                1..8,
+            ),
+            change in proptest::option::of((any::<prop::sample::Index>(), 1_u8..)),
+        ) {
+            let (mut columns, mut data, mut nulls) = (Vec::new(), Vec::new(), 0_u8);
+            for (at, value) in values.iter().enumerate() {
+                let Some((attlen, attalign, value)) = value else {
+                    columns.push((-1, b'i'));
+                    continue;
+                };
+                columns.push((*attlen, *attalign));
+                nulls |= 1 << at;
+                let is_short = *attlen == -1 && value.first().is_some_and(|header| header & 1 == 1);
+                if *attalign == b'i' && !is_short {
+                    data.resize(data.len().next_multiple_of(4), 0);
+                }
+                data.extend(value);
+            }
+            let has_nulls = values.contains(&None);
+            let mut tuple = tuple(values.len() as u8, has_nulls.then_some(nulls), &data);
+            if let (Some((at, bits)), false) = (&change, data.is_empty()) {
+                tuple[24 + at.index(data.len())] ^= *bits;
+            }
+            let layout = Layout::usual(Version::of(Major::V15).unwrap());
+            let types = columns.iter().map(|(attlen, _)| match attlen {
+                -1 => ValueType::of(25, -1, Encoding::Utf8),
+                1 => ValueType::of(16, 1, Encoding::Utf8),
+                _ => None,
+            });
+            let desc = desc(&columns).with_types(types);
+            let header = HeapTupleHeader::parse(&tuple).unwrap();
+            let walked = walk(&desc, &tuple) == (Ok(()), vec![]);
+            let mut is_sound = walked;
+            if walked {
+                desc.values(&header, &tuple, |_, value_type, value| {
+                    is_sound &= value_type.judge(value, &layout).is_ok();
+                });
+            }
+            let is_plain = |judge| desc.is_plain(&header, &tuple, judge);
+            prop_assert!(walked || !is_plain(None));
+            prop_assert!(is_sound || !is_plain(Some(&layout)));
+            if change.is_none() {
+                prop_assert!(is_plain(None) && is_plain(Some(&layout)));
+            }
+        }
+
         #[test]
         fn any_bytes_are_walked_over(
             columns in proptest::collection::vec(

@@ -230,9 +230,9 @@ impl ScanContext<'_> {
         Some(blocks.max(last.map_or(0, |last| last.saturating_add(1))))
     }
 
-    /// What the next start makes of a damaged block.
+    /// What the next start makes of a damaged file, whatever its blocks.
     #[must_use]
-    pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
+    pub fn fate_of_fork(&self, fork: &ForkFiles) -> Recovery {
         // postmaster.c: RemovePgTempFiles.
         if fork.temporary {
             return Recovery::Heals;
@@ -242,8 +242,17 @@ impl ScanContext<'_> {
             // reinit.c: ResetUnloggedRelations runs after every crash.
             _ if fork.unlogged => Recovery::Heals,
             Replay::Unknown => Recovery::Unknown,
-            Replay::Plan(plan) if plan.heals(fork.locator, fork.fork, blkno) => Recovery::Heals,
+            Replay::Plan(plan) if plan.removes(fork.locator) => Recovery::Heals,
             Replay::Plan(_) => Recovery::Persists,
+        }
+    }
+
+    /// The same of a damaged block.
+    #[must_use]
+    pub fn fate(&self, fork: &ForkFiles, blkno: BlockNumber) -> Recovery {
+        match self.replay {
+            Replay::Plan(plan) if plan.heals(fork.locator, fork.fork, blkno) => Recovery::Heals,
+            _ => self.fate_of_fork(fork),
         }
     }
 }
