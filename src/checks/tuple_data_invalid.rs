@@ -65,17 +65,22 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let layout = &page.context.layout;
     let is_toast = page.is_toast();
     let looks_at_values = is_judged && desc.has_types();
+    // On most pages one header tells of all where the data lie.
+    let alike = view.heap.marks.alike(layout).filter(|(natts, _)| !is_toast && desc.has(*natts));
+    let alike = alike.map(|(natts, hoff)| desc.without_nulls(natts, hoff, looks_at_values.then_some(layout)));
     let states = std::mem::take(&mut tally.states);
     let findings = &mut tally.findings;
     for (tuple, state) in view.heap.tuples.iter().zip(&states) {
-        let is_inserted = *state != TupleState::NotInserted;
-        if !is_inserted || !desc.admits(&tuple.header, tuple.lp.lp_len()) {
-            continue;
-        }
         let is_row = *state == TupleState::Row;
         let bytes = view.heap.bytes(tuple);
         let judge = (looks_at_values && is_row).then_some(layout);
-        if !is_toast && desc.is_plain(&tuple.header, bytes, judge) {
+        let is_plain = match &alike {
+            Some(alike) if is_row => alike.is_plain(bytes),
+            _ if *state == TupleState::NotInserted => continue,
+            _ if !desc.admits(&tuple.header, tuple.lp.lp_len()) => continue,
+            _ => !is_toast && desc.is_plain(&tuple.header, bytes, judge),
+        };
+        if is_plain {
             continue;
         }
         // A scan takes no other row apart.

@@ -46,6 +46,10 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let layout = &view.view.context.layout;
     let relnatts = view.view.promise.map_or(u16::MAX, |promise| promise.relnatts);
+    let alike = view.heap.marks.alike(layout);
+    if alike.is_some_and(|(natts, _)| natts <= relnatts) {
+        return;
+    }
     for tuple in view.heap.tuples {
         if tuple.header.natts() > relnatts && is_of_table(view, tuple) {
             let natts = tuple.header.natts();

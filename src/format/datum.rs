@@ -222,17 +222,20 @@ impl ValueType {
         Some(Self { kind, encoding })
     }
 
+    /// Whether [`Self::judge`] finds nothing wrong.
+    #[inline(always)]
+    #[must_use]
+    pub fn has(&self, value: &[u8], layout: &Layout) -> bool {
+        // Nearly every value with something to judge is a text, of ASCII alone.
+        self.kind == Kind::Text && encoding::is_ascii(value) || self.judge(value, layout).is_ok()
+    }
+
     /// Whether some bytes are a value: without their varlena header, and neither compressed nor
     /// out of line.
     ///
     /// # Errors
     /// When they cannot be.
-    #[inline]
     pub fn judge(self, value: &[u8], layout: &Layout) -> Judged {
-        // Nearly every value with something to judge is a text.
-        if self.kind == Kind::Text {
-            return self.encoding.judge(value);
-        }
         match self.kind {
             Kind::Array(of) => match TYPES.get(usize::from(of)) {
                 Some(element) => array::judge(value, element, self.encoding, layout),

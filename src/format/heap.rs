@@ -230,16 +230,7 @@ impl HeapTupleHeader {
     #[inline]
     #[must_use]
     pub fn expected_hoff(&self) -> u16 {
-        let bitmap = if self.has(HEAP_HASNULL) {
-            self.natts().div_ceil(8)
-        } else {
-            0
-        };
-        let oid = if self.has(HEAP_HASOID) { 4 } else { 0 };
-        HEAP_TUPLE_HEADER_SIZE
-            .saturating_add(bitmap)
-            .saturating_add(oid)
-            .next_multiple_of(8)
+        expected_hoff(self.t_infomask, self.natts())
     }
 
     /// What is known of the inserting transaction without the commit log
@@ -325,17 +316,8 @@ impl HeapTupleHeader {
     /// `lp_len` is the line pointer's length.
     #[inline]
     pub fn faults(&self, lp_len: u16, layout: &Layout, fault: impl FnMut(HeaderFault)) {
-        // Nearly every tuple passes here: none of the flags that could be wrong in some
-        // version or together, and the usual place for the data.
-        const PLAIN: u16 = !(HEAP_HASOID
-            | HEAP_XMAX_KEYSHR_LOCK
-            | HEAP_XMAX_IS_MULTI
-            | HEAP_MOVED_OFF
-            | HEAP_MOVED_IN);
-        let plain = self.t_infomask & !PLAIN == 0
-            && self.t_infomask2 <= MAX_HEAP_ATTRIBUTE_NUMBER
-            && (self.t_infomask & HEAP_XMIN_FROZEN != HEAP_XMIN_FROZEN
-                || layout.since(Major::V9_4));
+        // Nearly every tuple passes here.
+        let plain = are_plain_flags(self.t_infomask, self.t_infomask2, layout);
         let hoff = u16::from(self.t_hoff);
         if !plain || hoff > lp_len || hoff != self.expected_hoff() {
             self.all_faults(lp_len, layout, fault);
@@ -391,6 +373,35 @@ impl HeapTupleHeader {
             });
         }
     }
+}
+
+/// Where the attributes begin: behind header, null bitmap and object id, aligned to 8.
+#[inline]
+fn expected_hoff(infomask: u16, natts: u16) -> u16 {
+    let bitmap = if infomask & HEAP_HASNULL != 0 {
+        natts.div_ceil(8)
+    } else {
+        0
+    };
+    let oid = if infomask & HEAP_HASOID != 0 { 4 } else { 0 };
+    HEAP_TUPLE_HEADER_SIZE
+        .saturating_add(bitmap)
+        .saturating_add(oid)
+        .next_multiple_of(8)
+}
+
+/// Whether there is none among these flags that could be wrong in some version or together,
+/// so that the place of the data is all that is left to ask.
+#[inline]
+fn are_plain_flags(infomask: u16, infomask2: u16, layout: &Layout) -> bool {
+    const PLAIN: u16 = !(HEAP_HASOID
+        | HEAP_XMAX_KEYSHR_LOCK
+        | HEAP_XMAX_IS_MULTI
+        | HEAP_MOVED_OFF
+        | HEAP_MOVED_IN);
+    infomask & !PLAIN == 0
+        && infomask2 <= MAX_HEAP_ATTRIBUTE_NUMBER
+        && (infomask & HEAP_XMIN_FROZEN != HEAP_XMIN_FROZEN || layout.since(Major::V9_4))
 }
 
 /// Why a tuple header cannot be that of a healthy tuple.
@@ -522,9 +533,10 @@ impl HeapTuples {
         self.tuples.clear();
         for (offnum, lp) in line_pointers(page, &header) {
             if lp.flags() == LpFlags::Normal
-                && let Some(header) = lp.bytes(page).and_then(HeapTupleHeader::parse)
+                && let Some(tuple) = lp.bytes(page)
+                && let Some(header) = HeapTupleHeader::parse(tuple)
             {
-                marks.add(&header);
+                marks.add(lp, &header);
                 self.tuples.push(HeapTuple { offnum, lp, header });
             }
         }
@@ -553,10 +565,12 @@ pub struct HeapPage<'p, 't> {
 /// What holds for all tuples of a page: on most pages it spares a check the look at each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeapMarks {
-    /// Bits of `t_infomask` that some tuple has.
-    any: u16,
-    /// Those that all have.
-    all: u16,
+    /// `t_infomask2`, `t_infomask` and `t_hoff` of all tuples, one over the other.
+    any: u64,
+    /// What of them is the same bit for bit.
+    all: u64,
+    /// The length of the shortest tuple.
+    shortest: u16,
     /// All `t_xmax`, one over the other.
     xmax: u32,
     /// The lowest and the highest `t_xmin`.
@@ -567,7 +581,8 @@ impl Default for HeapMarks {
     fn default() -> Self {
         Self {
             any: 0,
-            all: u16::MAX,
+            all: u64::MAX,
+            shortest: u16::MAX,
             xmax: 0,
             xmins: (u32::MAX, 0),
         }
@@ -576,9 +591,13 @@ impl Default for HeapMarks {
 
 impl HeapMarks {
     #[inline]
-    fn add(&mut self, header: &HeapTupleHeader) {
-        self.any |= header.t_infomask;
-        self.all &= header.t_infomask;
+    fn add(&mut self, lp: ItemId, header: &HeapTupleHeader) {
+        let word = u64::from(header.t_infomask2)
+            | u64::from(header.t_infomask) << 16
+            | u64::from(header.t_hoff) << 32;
+        self.any |= word;
+        self.all &= word;
+        self.shortest = self.shortest.min(lp.lp_len());
         self.xmax |= header.t_xmax.0;
         let (lowest, highest) = self.xmins;
         self.xmins = (lowest.min(header.t_xmin.0), highest.max(header.t_xmin.0));
@@ -588,14 +607,15 @@ impl HeapMarks {
     #[inline]
     #[must_use]
     pub fn any_has(&self, bits: u16) -> bool {
-        self.any & bits != 0
+        self.any >> 16 & u64::from(bits) != 0
     }
 
     /// Whether every tuple has all of these bits.
     #[inline]
     #[must_use]
     pub fn all_have(&self, bits: u16) -> bool {
-        self.all & bits == bits
+        let bits = u64::from(bits);
+        self.all >> 16 & bits == bits
     }
 
     /// Whether any tuple has a `t_xmax` at all.
@@ -603,6 +623,24 @@ impl HeapMarks {
     #[must_use]
     pub fn has_xmax(&self) -> bool {
         self.xmax != 0
+    }
+
+    /// The number of attributes of every tuple and the place of the first, when these are the
+    /// same in all of them, none has a null, and no header has a fault.
+    #[inline]
+    #[must_use]
+    pub fn alike(&self, layout: &Layout) -> Option<(u16, u16)> {
+        const SAME: u64 = 0x00FF_0000_FFFF;
+        let [l2, h2, l, h, t_hoff, ..] = self.any.to_le_bytes();
+        let infomask2 = u16::from_le_bytes([l2, h2]);
+        let infomask = u16::from_le_bytes([l, h]);
+        let (natts, hoff) = (infomask2 & HEAP_NATTS_MASK, u16::from(t_hoff));
+        let are_alike = (self.any ^ self.all) & SAME == 0
+            && infomask & HEAP_HASNULL == 0
+            && are_plain_flags(infomask, infomask2, layout)
+            && hoff == expected_hoff(infomask, natts)
+            && hoff <= self.shortest;
+        are_alike.then_some((natts, hoff))
     }
 
     /// Whether every tuple is marked as frozen, and none has a `t_xmax`: there is no transaction
@@ -1138,7 +1176,7 @@ pub(crate) mod tests {
             for (xmin, xmax, infomask) in rows {
                 let mut header = header(*infomask, 0, *xmax);
                 header.t_xmin = TransactionId(*xmin);
-                marks.add(&header);
+                marks.add(ItemId(40 << 17), &header);
             }
             marks
         };
@@ -1184,6 +1222,39 @@ pub(crate) mod tests {
                     s * 8 < end.next_multiple_of(8) && start < (s * 8 + l).next_multiple_of(8)
                 });
                 assert_eq!(used.take(start, end), plain);
+            }
+        }
+
+        #[test]
+        fn alike_are_those_that_tell_the_same_place(
+            headers in proptest::collection::vec((0_u16..16, 0_usize..5, 20_u8..34, 22_u16..40, 0_u32..3), 0..4),
+            major in 0_usize..3,
+        ) {
+            const FLAGS: [u16; 16] = [0, 1, 2, 4, 8, 0x10, 0x20, 0x100, 0x200, 0x300, 0x400, 0x800, 0x1000, 0x4000, 0x8000, 0xC000];
+            let layout = layout([Major::V9_2, Major::V11, Major::V15][major]);
+            let mut marks = HeapMarks::default();
+            let mut all = Vec::new();
+            for (infomask, infomask2, t_hoff, lp_len, xmax) in headers {
+                let flags = FLAGS[usize::from(infomask)];
+                let mut header = header(flags, [1, 2, 9, 0x0801, 0x4001][infomask2], xmax);
+                // Mostly where it must be, so that some are alike.
+                header.t_hoff = if t_hoff > 24 { 24 } else { t_hoff };
+                marks.add(ItemId(u32::from(lp_len) << 17), &header);
+                all.push((header, lp_len));
+            }
+            if let Some((natts, hoff)) = marks.alike(&layout) {
+                assert!(!all.is_empty());
+                for (header, lp_len) in all {
+                    assert_eq!((header.natts(), u16::from(header.t_hoff)), (natts, hoff));
+                    assert!(!header.has(HEAP_HASNULL) && header.expected_hoff() == hoff && hoff <= lp_len);
+                    header.faults(lp_len, &layout, |fault| panic!("{fault:?} of {header:?}"));
+                }
+            } else if let [(header, lp_len)] = all[..] {
+                // A single one is alike to itself, unless it may be wrong or has nulls.
+                let mut faults = 0;
+                header.faults(lp_len, &layout, |_| faults += 1);
+                let flags = HEAP_HASNULL | HEAP_HASOID | HEAP_XMAX_KEYSHR_LOCK | HEAP_XMAX_IS_MULTI | HEAP_MOVED_OFF | HEAP_MOVED_IN;
+                assert!(faults > 0 || header.has(flags) || header.has2(!HEAP_NATTS_MASK));
             }
         }
 

@@ -171,15 +171,20 @@ impl TupleDesc {
         self.names.split_terminator('\0').nth(before)
     }
 
+    /// Whether a tuple of the table may have so many attributes.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, natts: u16) -> bool {
+        usize::from(natts) <= self.attributes.len()
+    }
+
     /// Whether a tuple's header tells where the data begin, and of no more attributes than the
     /// table has.
     #[inline]
     #[must_use]
     pub fn admits(&self, header: &HeapTupleHeader, lp_len: u16) -> bool {
         let hoff = u16::from(header.t_hoff);
-        usize::from(header.natts()) <= self.attributes.len()
-            && hoff == header.expected_hoff()
-            && hoff <= lp_len
+        self.has(header.natts()) && hoff == header.expected_hoff() && hoff <= lp_len
     }
 
     /// Whether a tuple is one of the many of which there is nothing to say: all values lie in
@@ -189,46 +194,60 @@ impl TupleDesc {
     #[inline]
     #[must_use]
     pub fn is_plain(&self, header: &HeapTupleHeader, tuple: &[u8], judge: Option<&Layout>) -> bool {
-        let hoff = usize::from(header.t_hoff);
+        let (natts, hoff) = (header.natts(), u16::from(header.t_hoff));
+        let Some(nulls) = null_bitmap(header, tuple) else {
+            return self.without_nulls(natts, hoff, judge).is_plain(tuple);
+        };
+        let hoff = usize::from(hoff);
         let Some(data) = tuple.get(hoff..) else {
             return false;
         };
-        let natts = usize::from(header.natts()).min(self.attributes.len());
-        let nulls = null_bitmap(header, tuple);
-        // Without nulls the attributes of fixed length before the first other one always end
-        // in the same place.
-        let first = match (nulls, judge) {
-            (Some(_), _) => 0,
-            (None, Some(_)) => self.first_typed,
-            (None, None) => self.fixed_ends.len().saturating_sub(1),
-        };
-        let first = first.min(natts);
-        let Some(end) = self.fixed_ends.get(first) else {
-            return false;
-        };
-        let mut off = usize::try_from(*end).unwrap_or(usize::MAX);
-        for at in first..natts {
-            if nulls.is_some_and(|nulls| is_null(nulls, at)) {
+        let natts = usize::from(natts).min(self.attributes.len());
+        let mut off = 0;
+        for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
+            if is_null(nulls, at) {
                 continue;
             }
-            let Some(attribute) = self.attributes.get(at) else {
-                return false;
-            };
-            let Some((start, end)) = attribute.plain(data, off) else {
-                return false;
-            };
-            let Some(value) = data.get(start..end) else {
-                return false;
-            };
-            if let Some(layout) = judge
-                && let Some(Some(value_type)) = self.types.get(at)
-                && value_type.judge(value, layout).is_err()
-            {
-                return false;
+            let value_type = self.types.get(at).and_then(Option::as_ref);
+            match attribute.plain_end(data, off, value_type, judge) {
+                Some(end) => off = end,
+                None => return false,
             }
-            off = end;
         }
         is_end(hoff.saturating_add(off), tuple.len())
+    }
+
+    /// The tuples without nulls of so many attributes, of which the first begins at `hoff`.
+    #[inline]
+    #[must_use]
+    pub fn without_nulls<'d>(
+        &'d self,
+        natts: u16,
+        hoff: u16,
+        judge: Option<&'d Layout>,
+    ) -> WithoutNulls<'d> {
+        let natts = usize::from(natts).min(self.attributes.len());
+        // The attributes of fixed length before the first other one always end in the same
+        // place.
+        let first = match judge {
+            Some(_) => self.first_typed,
+            None => self.fixed_ends.len().saturating_sub(1),
+        };
+        let first = first.min(natts);
+        let end = self.fixed_ends.get(first).copied().unwrap_or(u32::MAX);
+        let typed = if judge.is_some() {
+            self.types.len().clamp(first, natts)
+        } else {
+            first
+        };
+        WithoutNulls {
+            hoff: usize::from(hoff),
+            end: usize::try_from(end).unwrap_or(usize::MAX),
+            typed: self.attributes.get(first..typed).unwrap_or_default(),
+            types: self.types.get(first..typed).unwrap_or_default(),
+            untyped: self.attributes.get(typed..natts).unwrap_or_default(),
+            judge,
+        }
     }
 
     /// Walks over the attributes of a tuple as `heap_deform_tuple` does, and hands out the
@@ -314,6 +333,46 @@ impl TupleDesc {
     }
 }
 
+/// Tuples of a table that have all values, and as many: where the first of them lie needs to be
+/// found out only once.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutNulls<'d> {
+    hoff: usize,
+    /// Where the attributes end that need no look, counted from `hoff`.
+    end: usize,
+    /// The others, up to the last of which it is known what its values must be.
+    typed: &'d [Attribute],
+    types: &'d [Option<ValueType>],
+    /// Those behind.
+    untyped: &'d [Attribute],
+    judge: Option<&'d Layout>,
+}
+
+impl WithoutNulls<'_> {
+    /// [`TupleDesc::is_plain`] of one of them.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self, tuple: &[u8]) -> bool {
+        let Some(data) = tuple.get(self.hoff..) else {
+            return false;
+        };
+        let mut off = self.end;
+        for (attribute, value_type) in self.typed.iter().zip(self.types) {
+            match attribute.plain_end(data, off, value_type.as_ref(), self.judge) {
+                Some(end) => off = end,
+                None => return false,
+            }
+        }
+        for attribute in self.untyped {
+            match attribute.plain_end(data, off, None, None) {
+                Some(end) => off = end,
+                None => return false,
+            }
+        }
+        is_end(self.hoff.saturating_add(off), tuple.len())
+    }
+}
+
 /// Whether the values of a tuple may end there. Up to 9.0 CLUSTER and VACUUM FULL rounded the
 /// length up (`rewriteheap.c: raw_heap_insert`), and `pg_upgrade` brings such tuples along.
 #[inline]
@@ -351,27 +410,59 @@ impl Attribute {
 
     /// Where a value lies that begins at `off` or behind the padding there, without its varlena
     /// header; not of one that is compressed or out of line, nor of most that are not sound.
-    #[inline]
+    #[inline(always)]
     fn plain(&self, data: &[u8], off: usize) -> Option<(usize, usize)> {
         if let Ok(len) = usize::try_from(self.attlen) {
             let start = self.aligned(off);
             return Some((start, start.saturating_add(len)));
         }
+        // Nearly every value of variable length has a header of 1 byte.
+        if self.attlen == -1
+            && let Some(first) = data.get(off)
+            && first & 1 == 1
+            && *first != 1
+        {
+            let end = off.saturating_add(usize::from(first >> 1));
+            return Some((off.saturating_add(1), end));
+        }
+        self.plain_string(data, off)
+    }
+
+    /// The same of a value of variable length with another header, or with none.
+    fn plain_string(&self, data: &[u8], off: usize) -> Option<(usize, usize)> {
         if self.attlen != -1 {
             let end = self.end(data, off, 0, &mut |_, _| ()).ok()?;
             return Some((self.aligned(off), end));
         }
-        let first = *data.get(off)?;
-        // Nearly every value of variable length has a header of 1 byte.
-        if first & 1 == 1 && first != 1 {
-            let end = off.saturating_add(usize::from(first >> 1));
-            return Some((off.saturating_add(1), end));
-        }
-        let off = if first == 0 { self.aligned(off) } else { off };
+        let off = if *data.get(off)? == 0 {
+            self.aligned(off)
+        } else {
+            off
+        };
         let word = u32_at(data, off)?;
         let is_plain = word & 3 == 0 && word >> 2 >= VARHDRSZ;
         let len = usize::try_from(word >> 2).ok().filter(|_| is_plain)?;
         Some((off.saturating_add(4), off.saturating_add(len)))
+    }
+
+    /// Where a value of the tuple ends that begins at `off`, when it lies there as it is, and
+    /// is of its type if it is to be judged. All in one place: a call costs more than the rest.
+    #[inline(always)]
+    fn plain_end(
+        &self,
+        data: &[u8],
+        off: usize,
+        value_type: Option<&ValueType>,
+        judge: Option<&Layout>,
+    ) -> Option<usize> {
+        let (start, end) = self.plain(data, off)?;
+        let value = data.get(start..end)?;
+        if let (Some(value_type), Some(layout)) = (value_type, judge)
+            && !value_type.has(value, layout)
+        {
+            return None;
+        }
+        Some(end)
     }
 
     /// Where a value ends that begins at `off`, or behind the padding there.

@@ -56,7 +56,6 @@ impl Encoding {
     ///
     /// # Errors
     /// When they are not: what the server says of them when they come in.
-    #[inline]
     pub(super) fn judge(self, text: &[u8]) -> Judged {
         match self.fault_at(text) {
             None => Ok(()),
@@ -65,7 +64,6 @@ impl Encoding {
     }
 
     /// Where the first bytes begin that are no character.
-    #[inline]
     pub(super) fn fault_at(self, text: &[u8]) -> Option<usize> {
         if is_ascii(text) {
             return None;
@@ -157,7 +155,7 @@ const SS3: u8 = 0x8F;
 
 /// Whether a text is of bytes from 0x01 to 0x7F alone.
 #[inline]
-fn is_ascii(text: &[u8]) -> bool {
+pub(super) fn is_ascii(text: &[u8]) -> bool {
     let (chunks, rest) = text.as_chunks::<32>();
     let all = chunks
         .iter()
