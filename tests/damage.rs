@@ -87,6 +87,7 @@ const PD_PAGESIZE_VERSION: usize = 18;
 // t_* within a tuple.
 const T_XMIN: usize = 0;
 const T_XMAX: usize = 4;
+const T_CID: usize = 8;
 const T_CTID: usize = 12;
 const T_INFOMASK2: usize = 18;
 const T_INFOMASK: usize = 20;
@@ -103,7 +104,9 @@ const XMAX_COMMITTED: u16 = 0x0400;
 const XMAX_INVALID: u16 = 0x0800;
 const XMAX_IS_MULTI: u16 = 0x1000;
 const UPDATED: u16 = 0x2000;
-const MOVED: u16 = 0xC000;
+const MOVED_OFF: u16 = 0x4000;
+const MOVED_IN: u16 = 0x8000;
+const MOVED: u16 = MOVED_OFF | MOVED_IN;
 const HOT_UPDATED: u16 = 0x4000;
 const HEAP_ONLY: u16 = 0x8000;
 const XMAX_BITS: u16 = XMAX_KEYSHR_LOCK
@@ -1481,6 +1484,16 @@ static TUPLES: &[Row] = &[
         d.line_pointer("ziplog", 7, 3, |_| (0, 2, 0));
         vec![d.item_found("line-pointer-invalid", "ziplog", 7, 3)]
     }),
+    hit("line-pointer-invalid", "redirect to an unused item", |d| {
+        d.line_pointer("ziplog", 7, 3, |_| (4, 2, 0));
+        d.line_pointer("ziplog", 7, 4, |_| (0, 0, 0));
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 3)]
+    }),
+    hit("line-pointer-invalid", "redirect to a dead item", |d| {
+        d.line_pointer("ziplog", 7, 3, |_| (4, 2, 0));
+        d.line_pointer("ziplog", 7, 4, |_| (0, 3, 0));
+        vec![d.item_found("line-pointer-invalid", "ziplog", 7, 3)]
+    }),
     hit("line-pointer-invalid", "two items for one tuple", |d| {
         let other = d.item("ziplog", 7, 2);
         d.line_pointer("ziplog", 7, 3, |_| other);
@@ -1577,6 +1590,46 @@ static TUPLES: &[Row] = &[
         d.tuple("ziplog", 7, 5, |t| set(t, T_INFOMASK2, HOT_UPDATED));
         vec![]
     }),
+    hit(
+        "update-chain-invalid",
+        "HOT update to what is not there",
+        |d| {
+            let xid = d.ended(1);
+            d.line_pointer("ziplog", 7, 6, |_| (0, 0, 0));
+            d.hot_updated_by("ziplog", 7, 5, xid, 6);
+            d.message = Some("where there is no tuple of this page");
+            vec![d.item_found("update-chain-invalid", "ziplog", 7, 5)]
+        },
+    ),
+    hit("update-chain-invalid", "HOT update to another page", |d| {
+        let xid = d.ended(1);
+        d.hot_updated_by("ziplog", 7, 5, xid, 6);
+        d.tuple("ziplog", 7, 5, |t| set_u16(t, T_CTID + 2, 8));
+        vec![d.item_found("update-chain-invalid", "ziplog", 7, 5)]
+    }),
+    near_miss(
+        "update-chain-invalid",
+        "HOT update to what is not there, rolled back",
+        |d| {
+            let xid = d.ended(2);
+            d.line_pointer("ziplog", 7, 6, |_| (0, 0, 0));
+            d.hot_updated_by("ziplog", 7, 5, xid, 6);
+            vec![]
+        },
+    ),
+    near_miss(
+        "update-chain-invalid",
+        "plain update to what is not there any more",
+        |d| {
+            let xid = d.ended(1);
+            d.line_pointer("ziplog", 7, 6, |_| (0, 0, 0));
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, xid, 0);
+                set_u16(t, T_CTID + 4, 6);
+            });
+            vec![]
+        },
+    ),
     near_miss(
         "update-chain-invalid",
         "link to what another one inserted",
@@ -1738,6 +1791,13 @@ static TUPLES: &[Row] = &[
         let (offnum, at) = d.stored(|s| matches!(s, Stored::External(_)));
         d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 14, 4_000_000));
         d.message = Some("is in toast relation 4000000, expected ");
+        vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
+    }),
+    hit("tuple-data-invalid", "a pointer to another table", |d| {
+        let (offnum, at) = d.stored(|s| matches!(s, Stored::External(_)));
+        d.tuple("toasty", 0, offnum, |t| set_u32(t, at + 14, 1255));
+        d.message = Some("is in toast relation 1255, expected ");
+        d.server_error = Some("");
         vec![d.tuple_found("tuple-data-invalid", "toasty", 0, offnum)]
     }),
     near_miss(
@@ -2287,6 +2347,47 @@ static TUPLES: &[Row] = &[
             vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
         },
     ),
+    hit(
+        "xmin-out-of-range",
+        "moved by a transaction of the future",
+        |d| {
+            let (next, last) = (d.next_xid(), d.next_xid() - 1);
+            d.tuple("ziplog", 7, 5, |t| {
+                inserted_by(t, last, MOVED_IN);
+                set_u32(t, T_CID, next);
+            });
+            d.message = Some("xvac ");
+            vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
+        },
+    ),
+    hit("xmin-out-of-range", "moved by no transaction", |d| {
+        let last = d.next_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| {
+            inserted_by(t, last, MOVED_OFF);
+            set_u32(t, T_CID, 0);
+        });
+        vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
+    }),
+    near_miss("xmin-out-of-range", "moved by the last transaction", |d| {
+        let last = d.next_xid() - 1;
+        d.tuple("ziplog", 7, 5, |t| {
+            inserted_by(t, last, MOVED_IN);
+            set_u32(t, T_CID, last);
+        });
+        vec![]
+    }),
+    near_miss(
+        "xmin-out-of-range",
+        "moved long ago, and marked as committed",
+        |d| {
+            let xid = d.ended(1);
+            d.tuple("ziplog", 7, 5, |t| {
+                inserted_by(t, xid, MOVED_IN | XMIN_COMMITTED);
+                set_u32(t, T_CID, 3_000_000_000);
+            });
+            vec![]
+        },
+    ),
     near_miss("xmin-out-of-range", "the last transaction", |d| {
         let last = d.next_xid() - 1;
         d.tuple("ziplog", 7, 5, |t| inserted_by(t, last, 0));
@@ -2378,6 +2479,34 @@ static TUPLES: &[Row] = &[
         },
     )
     .since(Major::V9_3),
+    // VACUUM looks at it, whatever the hint bit says.
+    hit(
+        "multixact-out-of-range",
+        "the next multixact, marked as over",
+        |d| {
+            let next = d.base.control.check_point_copy.next_multi;
+            let lockers = d.lockers();
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, next, lockers | XMAX_INVALID)
+            });
+            d.server_error = Some("");
+            vec![d.tuple_found("multixact-out-of-range", "ziplog", 7, 5)]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-out-of-range",
+        "the next multixact, marked as over, which nobody looks at",
+        |d| {
+            let next = d.base.control.check_point_copy.next_multi;
+            let lockers = d.lockers();
+            d.tuple("ziplog", 7, 5, |t| {
+                deleted_by(t, next, lockers | XMAX_INVALID)
+            });
+            vec![]
+        },
+    )
+    .until(Major::V9_2),
     near_miss("multixact-out-of-range", "the last multixact", |d| {
         let last = d.base.control.check_point_copy.next_multi - 1;
         let lockers = d.lockers();
@@ -2900,6 +3029,25 @@ static SLRUS: &[Row] = &[
         d.listed(3)
     })
     .since(Major::V9_4),
+    hit("multixact-member-invalid", "lockers alone", |d| {
+        d.member(3, 1, |status, _| *status = 0);
+        d.message = Some("has no updater among its members");
+        d.allowed.push("update-chain-invalid");
+        d.listed(3)
+    })
+    .since(Major::V9_3),
+    hit(
+        "multixact-member-invalid",
+        "an updater before relfrozenxid",
+        |d| {
+            let old = d.relfrozenxid("locks_t") - 1;
+            d.member(3, 1, |_, xid| *xid = old);
+            d.message = Some("older than the table's relfrozenxid");
+            d.allowed.push("update-chain-invalid");
+            d.listed(3)
+        },
+    )
+    .since(Major::V9_3),
     hit(
         "multixact-member-invalid",
         "an updater before the oldest",
@@ -4183,6 +4331,15 @@ impl<'b> Dir<'b> {
         });
     }
 
+    /// Makes a transaction's HOT update of one tuple.
+    fn hot_updated_by(&self, relation: &str, blkno: u32, offnum: u16, xid: u32, next: u16) {
+        self.tuple(relation, blkno, offnum, |t| {
+            deleted_by(t, xid, 0);
+            set(t, T_INFOMASK2, HOT_UPDATED);
+            set_u16(t, T_CTID + 4, next);
+        });
+    }
+
     /// Makes one tuple the older version of another, by an update that is taken for aborted.
     fn updated(&mut self, relation: &str, blkno: u32, offnum: u16, next: u16) {
         self.allowed.push("hint-bit-contradicts-clog");
@@ -4368,6 +4525,14 @@ impl<'b> Dir<'b> {
 
     fn next_xid(&self) -> u32 {
         self.base.next_xid
+    }
+
+    fn relfrozenxid(&self, relation: &str) -> u32 {
+        let layout = self.base.control.layout();
+        table(&self.path("."), &layout, relation)
+            .class
+            .relfrozenxid
+            .0
     }
 
     fn oldest_xid(&self) -> u32 {

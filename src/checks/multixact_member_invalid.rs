@@ -77,6 +77,8 @@ enum MemberFault {
     NeverAssigned(TransactionId),
     Status(TransactionId, MultiXactStatus),
     SecondUpdater(TransactionId, TransactionId),
+    /// Though the row is not only locked.
+    NoUpdater,
     BeforeOldest(TransactionId),
     BeforeRelfrozenxid(TransactionId, TransactionId),
 }
@@ -96,6 +98,9 @@ impl MemberFault {
             Self::SecondUpdater(one, other) => {
                 format!("has two updaters among its members, {one} and {other}")
             }
+            Self::NoUpdater => "has no updater among its members, yet the row was updated or \
+                                deleted by it: the row counts as there again"
+                .to_owned(),
             Self::BeforeOldest(xid) => format!(
                 "was updated by {xid}, which lies before the oldest transaction {}",
                 horizons.oldest_xid
@@ -151,6 +156,15 @@ fn judge(
     });
     if anew {
         return;
+    }
+    // The members of one that replay writes are not on disk yet.
+    if read.is_ok()
+        && fault.is_none()
+        && updater.is_none()
+        && matches!(tuple.header.xmax(layout), Xmax::Members(_))
+        && !xacts.replay_writes_multi(multi)
+    {
+        fault = Some(MemberFault::NoUpdater);
     }
     let (message, error) = match (read, fault) {
         (Err(NoMembers::Fault(fault)), _) => of_offsets(fault, multi, layout.since(Major::V19)),

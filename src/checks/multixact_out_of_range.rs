@@ -52,10 +52,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     }
     let layout = &view.view.context.layout;
     for (at, tuple) in view.heap.tuples.iter().enumerate() {
-        if !tuple.header.has(HEAP_XMAX_IS_MULTI) {
-            continue;
-        }
-        if let Xmax::Lockers(multi) | Xmax::Members(multi) = tuple.header.xmax(layout)
+        if let Some(multi) = tuple.header.multixact(layout)
             && let Some(fault) = horizons.multi_fault(multi)
             && !view.view.multi_awaits_wal(multi)
         {

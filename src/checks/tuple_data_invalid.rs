@@ -217,7 +217,7 @@ fn pointer_faults(
     if toast == 0 {
         let message = format!("toast value {value} is external but relation has no toast relation");
         fault(message, error);
-    } else if other != toast && has(toast) && error.is_some() {
+    } else if other != toast && has(toast) {
         let message = format!("toast value {value} is in toast relation {other}, expected {toast}");
         fault(message, error);
     }

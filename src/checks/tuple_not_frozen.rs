@@ -74,16 +74,16 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         {
             tally.push(of_xid(view, tuple, "xmin", header.t_xmin, &promise));
         }
-        match header.xmax(layout) {
-            Xmax::Deleted(xid) | Xmax::Undecided(xid) if broken(xid) => {
-                tally.push(of_xid(view, tuple, "xmax", xid, &promise));
-            }
-            Xmax::Members(multi) | Xmax::Lockers(multi)
-                if promise.precedes_relminmxid(multi) && horizons.multi_is_valid(multi) =>
-            {
-                tally.push(of_multi(view, tuple, multi, &promise));
-            }
-            _ => {}
+        if let Xmax::Deleted(xid) | Xmax::Undecided(xid) = header.xmax(layout)
+            && broken(xid)
+        {
+            tally.push(of_xid(view, tuple, "xmax", xid, &promise));
+        }
+        if let Some(multi) = header.multixact(layout)
+            && promise.precedes_relminmxid(multi)
+            && horizons.multi_is_valid(multi)
+        {
+            tally.push(of_multi(view, tuple, multi, &promise));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::xact::{self, XactCache, XactLog, XactStatus};
 use crate::format::chain::{Inserter, Outcomes, Updater};
-use crate::format::heap::{HeapTuple, Xmin};
+use crate::format::heap::{HeapTuple, Xmax, Xmin};
 use crate::scan::Horizons;
 use crate::scan::page::HeapView;
 use crate::scan::tally::Tally;
@@ -13,15 +13,16 @@ check! {
     /// both fit on one page and no indexed column changes, the new version is heap-only (HOT):
     /// indexes lead to the first version alone, and from there the chain is followed. Here the
     /// chain contradicts itself: two items lead to one version, a step that was HOT leads to a
-    /// version that is not, or the reverse, a version has nothing that leads to it, or a
-    /// transaction that aborted made what a committed one updated. A sequential scan still
+    /// version that is not, or the reverse, or to nothing, a version has nothing that leads to
+    /// it, or a transaction that aborted made what a committed one updated. A sequential scan still
     /// finds each version; an index scan may find a row twice, or not at all. Unique keys can
     /// double, and REINDEX or CREATE INDEX may fail with `failed to find parent tuple for
     /// heap-only tuple`.
     ///
     /// ## How it is decided
     /// The update chains within a page, as `verify_heapam.c` of the amcheck extension walks
-    /// them from 16 on, for every version. A version counts as the next one only if its `xmin`
+    /// them from 16 on, for every version; beyond that, what a committed HOT update leads to must
+    /// be there. A version counts as the next one only if its `xmin`
     /// is the `xmax` of the one that names it. Whether a transaction committed is what the
     /// commit log says after replay; where it cannot be told, nothing is said. A finding
     /// `heals` when replay rebuilds the page.
@@ -86,6 +87,19 @@ impl Outcomes for Known<'_, '_, '_> {
                     XactStatus::Missing => None,
                 }
             }
+        }
+    }
+
+    fn is_gone(&mut self, tuple: &HeapTuple) -> bool {
+        match tuple.header.xmax(&self.view.view.context.layout) {
+            Xmax::Deleted(_) => true,
+            Xmax::Undecided(xid) => {
+                self.horizons.is_some_and(|horizons| horizons.xid_is_valid(xid))
+                    && self
+                        .xacts
+                        .is_some_and(|xacts| xacts.status(self.cache, xid) == XactStatus::Committed)
+            }
+            _ => false,
         }
     }
 

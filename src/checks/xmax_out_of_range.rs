@@ -62,7 +62,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
             Xmax::Undecided(_) => asks_for_xmax(view, tuple, tally.states.get(at)),
             Xmax::None | Xmax::Lockers(_) | Xmax::UpgradedLockers(_) | Xmax::Members(_) => continue,
         };
-        report(&CHECK, "xmax", view, tuple, asked, &horizons, tally);
+        report(&CHECK, ("xmax", xmax), view, tuple, asked, &horizons, tally);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Check;
 use super::slru_lacks::unreadable_page;
-use crate::format::heap::{HeapTuple, Xmin};
+use crate::format::heap::{HEAP_MOVED_IN, HEAP_MOVED_OFF, HeapTuple, Xmin};
 use crate::format::slru::Slru;
+use crate::format::types::TransactionId;
 use crate::scan::page::HeapView;
 use crate::scan::tally::Tally;
 use crate::scan::{Horizons, OutOfRange};
@@ -52,11 +53,14 @@ check! {
 pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
     let Some(horizons) = view.view.context.horizons else { return };
     let marks = &view.heap.marks;
-    if marks.are_frozen(&view.view.context.layout)
-        || marks.xmins().is_some_and(|[lowest, highest]| horizons.xids_are_valid(lowest, highest)) {
+    let layout = &view.view.context.layout;
+    if marks.are_frozen(layout) {
         return;
     }
-    let layout = &view.view.context.layout;
+    let are_valid = marks.xmins().is_some_and(|[lowest, highest]| horizons.xids_are_valid(lowest, highest));
+    if are_valid && !marks.any_has(HEAP_MOVED_OFF | HEAP_MOVED_IN) {
+        return;
+    }
     for tuple in view.heap.tuples {
         let xmin = tuple.header.t_xmin;
         if xmin.is_normal()
@@ -65,7 +69,13 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
         {
             let asked = matches!(tuple.header.xmin(layout), Xmin::Undecided(_))
                 && view.view.asks_for_transactions();
-            report(&CHECK, "xmin", view, tuple, asked, &horizons, tally);
+            report(&CHECK, ("xmin", xmin), view, tuple, asked, &horizons, tally);
+        }
+        if let Xmin::Moved { xvac, .. } = tuple.header.xmin(layout)
+            && !(xvac.is_normal() && horizons.xid_is_valid(xvac))
+        {
+            let asked = xvac.is_normal() && view.view.asks_for_transactions();
+            report(&CHECK, ("xvac", xvac), view, tuple, asked, &horizons, tally);
         }
     }
 }
@@ -74,7 +84,7 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
 #[cold]
 pub(super) fn report(
     check: &'static Check,
-    field: &str,
+    (field, xid): (&str, TransactionId),
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,
     asked: bool,
@@ -82,7 +92,6 @@ pub(super) fn report(
     tally: &mut Tally,
 ) {
     let context = view.view.context;
-    let xid = if field == "xmin" { tuple.header.t_xmin } else { tuple.header.t_xmax };
     if view.view.xid_awaits_wal(xid) {
         // That is the page's fault, told by page-lsn-beyond-wal.
         return;
@@ -105,9 +114,12 @@ pub(super) fn report(
         ),
     };
     if asked && page_is_there {
-        message.push_str(&format!(
-            "; {file} answers for it, so the row counts as aborted and is silently left out"
-        ));
+        let so = match field {
+            "xmax" => "the deletion counts as aborted and the row is there",
+            "xmin" => "the row counts as aborted and is silently left out",
+            _ => "the row is there or not by what that says",
+        };
+        message.push_str(&format!("; {file} answers for it, so {so}"));
     } else if asked {
         message.push_str(&format!("; no {file} is missing: there never was a transaction in it"));
     }

@@ -7,7 +7,7 @@ use super::heap::{
     HEAP_HOT_UPDATED, HEAP_ONLY_TUPLE, HEAP_UPDATED, HEAP_XMAX_INVALID, HEAP_XMAX_IS_MULTI,
     HeapPage, HeapTuple,
 };
-use super::page::{LpFlags, line_pointers};
+use super::page::{ItemPointer, LpFlags, line_pointers};
 use super::types::{BlockNumber, OffsetNumber, TransactionId};
 use super::version::{Layout, Major};
 use std::fmt;
@@ -40,6 +40,9 @@ pub trait Outcomes {
     fn inserter(&mut self, tuple: &HeapTuple) -> Option<Inserter>;
     /// The updating member of the multixact in `t_xmax`.
     fn multixact_updater(&mut self, tuple: &HeapTuple) -> Updater;
+    /// Whether the transaction in `t_xmax`, which is no multixact, updated or deleted the tuple
+    /// and committed.
+    fn is_gone(&mut self, tuple: &HeapTuple) -> bool;
 }
 
 /// What no update chain of a healthy page shows.
@@ -71,6 +74,8 @@ pub enum ChainFault {
     },
     /// A heap-only tuple that nothing leads to: no index finds it.
     HeapOnlyRoot,
+    /// The update was HOT, and committed, yet its result is not on the page.
+    HotUpdateToNothing(ItemPointer),
 }
 
 impl fmt::Display for ChainFault {
@@ -112,8 +117,20 @@ impl fmt::Display for ChainFault {
             Self::HeapOnlyRoot => {
                 f.write_str("tuple is heap-only, and no item leads to it: no index finds it")
             }
+            Self::HotUpdateToNothing(ctid) => write!(
+                f,
+                "was HOT-updated to {ctid}, where there is no tuple of this page: no index finds \
+                 the newer version, if there is one at all"
+            ),
         }
     }
+}
+
+/// Whether there is no tuple behind a line pointer, not even a damaged one.
+fn is_free(heap: &HeapPage<'_, '_>, offnum: OffsetNumber) -> bool {
+    let at = usize::from(offnum).checked_sub(1);
+    let item = at.and_then(|at| line_pointers(heap.page, &heap.header).nth(at));
+    item.is_none_or(|(_, lp)| lp.flags() != LpFlags::Normal)
 }
 
 /// Room for the chains of a page, used again for page after page.
@@ -178,11 +195,18 @@ impl UpdateChains {
                         continue;
                     };
                     let ctid = tuple.header.t_ctid;
-                    if ctid.block == blkno
-                        && ctid.offnum != offnum
-                        && let Some(next) = heap.tuple(ctid.offnum)
-                    {
+                    let next = heap.tuple(ctid.offnum).filter(|_| ctid.block == blkno);
+                    if let Some(next) = next.filter(|next| next.offnum != offnum) {
                         self.update(tuple, next, layout, outcomes, fault);
+                    }
+                    // Pruning takes the older version away no later than the newer one
+                    // (pruneheap.c: heap_prune_chain).
+                    if (ctid.block != blkno || is_free(heap, ctid.offnum))
+                        && tuple.header.is_hot_updated(layout)
+                        && !tuple.header.is_locked_only(layout)
+                        && outcomes.is_gone(tuple)
+                    {
+                        fault(offnum, ChainFault::HotUpdateToNothing(ctid));
                     }
                 }
                 LpFlags::Unused | LpFlags::Dead => {}

@@ -303,6 +303,23 @@ impl HeapTupleHeader {
         }
     }
 
+    /// The multixact that VACUUM will look at, whatever hint bits say of it
+    /// (`heapam.c: FreezeMultiXactId`): not one from before 9.3 in an upgraded cluster.
+    #[inline]
+    #[must_use]
+    pub fn multixact(&self, layout: &Layout) -> Option<MultiXactId> {
+        if layout.since(Major::V9_3) {
+            let from_before = self.has(HEAP_XMAX_LOCK_ONLY)
+                && !self.has(HEAP_XMAX_EXCL_LOCK | HEAP_XMAX_KEYSHR_LOCK);
+            let is_one = self.has(HEAP_XMAX_IS_MULTI) && self.t_xmax.is_valid() && !from_before;
+            return is_one.then_some(self.t_xmax.0);
+        }
+        match self.xmax(layout) {
+            Xmax::Lockers(multi) => Some(multi),
+            _ => None,
+        }
+    }
+
     /// Whether the tuple has a heap-only successor on its page (`HeapTupleHeaderIsHotUpdated`).
     #[inline]
     #[must_use]
