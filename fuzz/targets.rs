@@ -937,7 +937,7 @@ pub fn replay(data: &[u8]) {
     let context = wal::context(layout);
     let source = &writer.segments;
     let begin = Position::at(first.lsn);
-    let replayed = replay_blocks(&context, source, begin, None, &|_| true, &|_, blkno| {
+    let replayed = replay_blocks(&context, source, begin, None, &|_, _| true, &|_, blkno| {
         (blkno % 4 != 3).then(|| page.clone())
     });
     for (key, page) in &replayed.pages {

@@ -286,6 +286,9 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
         _ => Catalog::default(),
     };
     forks.retain(|fork| is_wanted(options, &names, fork.locator));
+    let redo_context = server_wal
+        .zip(recovery.as_ref().zip(control))
+        .map(|(wal, (run, control))| wal_context(wal, run, control));
     let scan_context = layout.map(|layout| ScanContext {
         layout,
         checksums: verifies_checksums(&cluster, options),
@@ -301,6 +304,8 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
             }) => Replay::Plan(plan),
             _ => Replay::Unknown,
         },
+        redo: server_wal
+            .and_then(|wal| catalog_redo(wal, recovery.as_ref(), redo_context.as_ref())),
         wal_end: recovery
             .as_ref()
             .filter(|run| run.plan.is_some() || run.outcome == Outcome::Clean)

@@ -302,6 +302,12 @@ impl Findings {
         }
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// How many are damage that stays.
     #[must_use]
     pub fn lasting_damage(&self) -> u64 {

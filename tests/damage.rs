@@ -44,11 +44,11 @@ use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::control::ControlFile;
 use pgautopsy::format::crc::Crc;
 use pgautopsy::format::heap::HeapTuples;
-use pgautopsy::format::names::WalSegmentName;
+use pgautopsy::format::names::{WalSegmentName, relation_path};
 use pgautopsy::format::slru::Slru;
 use pgautopsy::format::toast::{ToastValue, max_chunk_size};
 use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT};
-use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
+use pgautopsy::format::types::{ForkNumber, TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::effects::{Effect, effects};
 use pgautopsy::format::wal::record::{RecordHeader, crc_of};
@@ -674,6 +674,14 @@ static FILES: &[Row] = &[
     )
     .crash()
     .since(Major::V9_1),
+    hit("unlogged-relation-emptied", "rows at a crash", |d| {
+        d.anywhere("unlogged-relation-emptied");
+        d.message = Some("will be gone: the table is unlogged");
+        vec![]
+    })
+    .crash()
+    .since(Major::V9_1),
+    near_miss("unlogged-relation-emptied", "rows, not crashed", |_| vec![]).since(Major::V9_1),
     near_miss(
         "relation-file-missing",
         "part of a database that was never made",
@@ -729,11 +737,22 @@ static FILES: &[Row] = &[
         vec![]
     })
     .since(Major::V9_1),
-    near_miss("orphaned-relation-file", "of an unknown database", |d| {
+    hit("orphaned-relation-file", "of an unknown database", |d| {
         fs::create_dir(d.path("base/99999")).unwrap();
         d.write("base/99999/99999", &d.read(&d.relation("docs")));
-        vec![]
+        d.every_database = true;
+        d.message = Some("of a database that pg_database does not have");
+        vec![d.file("orphaned-relation-file", "base/99999")]
     }),
+    near_miss(
+        "orphaned-relation-file",
+        "of a database not asked for",
+        |d| {
+            fs::create_dir(d.path("base/99999")).unwrap();
+            d.write("base/99999/99999", &d.read(&d.relation("docs")));
+            vec![]
+        },
+    ),
     hit("temporary-file-left", "a temporary table's file", |d| {
         d.write("base/16386/t3_99999", &[0; BLCKSZ]);
         vec![d.file("temporary-file-left", "base/16386/t3_99999")]
@@ -1107,6 +1126,21 @@ static PAGES: &[Row] = &[
             let last = d.blocks("ziplog") - 1;
             d.resize(&d.relation("ziplog"), u64::from(last) * BLCKSZ as u64);
             vec![d.page_found("relation-cut-off", "ziplog", last)]
+        },
+    ),
+    // Neither index nor map nor WAL tells of it.
+    hit(
+        "relation-cut-off",
+        "index with fewer blocks than VACUUM counted",
+        |d| {
+            let index = "pg_description_o_c_o_index";
+            let last = d.blocks(index) - 1;
+            d.resize(&d.relation(index), u64::from(last) * BLCKSZ as u64);
+            d.message = Some("VACUUM or ANALYZE once counted");
+            vec![
+                d.page_found("relation-cut-off", index, last)
+                    .severity(Severity::Note),
+            ]
         },
     ),
     near_miss("relation-cut-off", "table with one block more", |d| {
@@ -2347,6 +2381,32 @@ static TUPLES: &[Row] = &[
             vec![d.tuple_found("xmin-out-of-range", "ziplog", 7, 5)]
         },
     ),
+    hit(
+        "xmin-out-of-range",
+        "in the image that replay makes the page from, too",
+        |d| {
+            let future = d.next_xid() + 1_000_000;
+            let (relation, blkno, offnum) = d.tuple_in_image(|t| inserted_by(t, future, 0));
+            d.tuple(&relation, blkno, offnum, |t| inserted_by(t, future, 0));
+            vec![d.tuple_found("xmin-out-of-range", &relation, blkno, offnum)]
+        },
+    )
+    // Later fixtures have their images compressed; tests/live damages theirs.
+    .crash()
+    .until(Major::V9_4),
+    hit(
+        "xmin-out-of-range",
+        "not in the image that replay makes the page from",
+        |d| {
+            let future = d.next_xid() + 1_000_000;
+            let (relation, blkno, offnum) = d.tuple_in_image(|_| ());
+            d.tuple(&relation, blkno, offnum, |t| inserted_by(t, future, 0));
+            let found = d.tuple_found("xmin-out-of-range", &relation, blkno, offnum);
+            vec![found.heals()]
+        },
+    )
+    .crash()
+    .until(Major::V9_4),
     hit(
         "xmin-out-of-range",
         "moved by a transaction of the future",
@@ -3920,7 +3980,8 @@ impl Base {
         let mut dir = Dir::of(self);
         let expected: BTreeSet<Found> = (row.edit)(&mut dir).into_iter().collect();
         let archive = Some(dir.archive()).filter(|archive| archive.is_dir());
-        let report = examine(&dir.path(""), Some(APP), archive);
+        let database = Some(APP).filter(|_| !dir.every_database);
+        let report = examine(&dir.path(""), database, archive);
         let all = found(&report);
         let mut complaints = Vec::new();
         let anywhere = dir.anywhere;
@@ -4034,6 +4095,8 @@ struct Dir<'b> {
     outcome: Option<Outcome>,
     /// Whether the start must lose something without a word.
     silent_loss: bool,
+    /// Whether to look at the others, too.
+    every_database: bool,
     /// Part of a message that must be there.
     message: Option<&'static str>,
     /// A code that must be there, wherever.
@@ -4062,6 +4125,7 @@ impl<'b> Dir<'b> {
             folder,
             outcome: None,
             silent_loss: false,
+            every_database: false,
             message: None,
             anywhere: None,
             allowed: Vec::new(),
@@ -4594,6 +4658,88 @@ impl<'b> Dir<'b> {
             }
             ControlFlow::Continue(())
         });
+    }
+
+    /// Edits a tuple in the last page image of a table in the WAL that replay reads: one that
+    /// is on disk as well. Where it is.
+    fn tuple_in_image(&self, edit: impl FnOnce(&mut [u8])) -> (String, u32, u16) {
+        let redo = self.base.control.check_point_copy.redo;
+        let mut last = None;
+        self.records(|record| {
+            effects(self.base.layout, record, &mut |effect| {
+                let Effect::Rebuilds {
+                    image: Some(image), ..
+                } = effect
+                else {
+                    return;
+                };
+                let Some((locator, blkno)) = effect.main_block() else {
+                    return;
+                };
+                let path = relation_path(self.base.version, locator, ForkNumber::Main, 0);
+                let mut tables = self.base.relations.iter();
+                let table = tables.find(|(name, at)| **at == path && !name.starts_with("pg_"));
+                let Some((name, _)) = table.filter(|_| record.lsn >= redo) else {
+                    return;
+                };
+                let mut page = vec![0; BLCKSZ];
+                image.restore(self.base.layout, &mut page).unwrap();
+                let on_disk = self.read(&path);
+                let at = blkno as usize * BLCKSZ;
+                let Some(on_disk) = on_disk.get(at..at + BLCKSZ) else {
+                    return;
+                };
+                let mut room = HeapTuples::new(&self.base.layout);
+                let Ok(heap) = room.read(&page) else { return };
+                if usize::from(heap.header.pd_special) != BLCKSZ {
+                    return;
+                }
+                let same = heap.tuples.iter().find(|tuple| {
+                    let item = item_at(tuple.offnum);
+                    get_u32(on_disk, item) == get_u32(&page, item)
+                        && tuple.lp.bytes(on_disk) == Some(heap.bytes(tuple))
+                });
+                // In a compressed image it is not to be found.
+                if let Some(tuple) = same
+                    && let bytes = heap.bytes(tuple)
+                    && let Some(at) = record.bytes().windows(bytes.len()).position(|w| w == bytes)
+                {
+                    last = Some((
+                        record.lsn,
+                        record.bytes().to_vec(),
+                        at..at + bytes.len(),
+                        (name.clone(), blkno, tuple.offnum),
+                    ));
+                }
+            });
+        });
+        let (lsn, mut record, tuple, place) = last.expect("an image of a table");
+        edit(&mut record[tuple]);
+        let crc = crc_of(self.base.version, &record);
+        set_u32(&mut record, crc_at(self.base.version), crc);
+        self.write_record(lsn, &record);
+        place
+    }
+
+    /// Puts a record in the place of one as long.
+    fn write_record(&self, lsn: XLogRecPtr, record: &[u8]) {
+        let geometry = self.geometry();
+        let mut rest = record;
+        let mut at = lsn;
+        while !rest.is_empty() {
+            let page_end = geometry.page_start(at).0 + geometry.page_size;
+            let room = usize::try_from(page_end - at.0).unwrap().min(rest.len());
+            let (now, later) = rest.split_at(room);
+            self.wal(at, |b| b[..room].copy_from_slice(now));
+            rest = later;
+            let header = match geometry.segment_offset(XLogRecPtr(page_end)) {
+                0 => self.sysid_at() + 16,
+                _ if self.is_since(Major::V9_3) => 24,
+                _ => 16,
+            };
+            let continued = if self.is_since(Major::V9_3) { 0 } else { 4 };
+            at = XLogRecPtr(page_end + header as u64 + continued);
+        }
     }
 
     /// How transactions ended by the WAL of the directory, and where.

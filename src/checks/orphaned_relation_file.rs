@@ -7,6 +7,7 @@ use crate::format::names::database_dir;
 use crate::format::types::{ForkNumber, GLOBALTABLESPACE_OID, Oid, RelFileLocator};
 use crate::format::version::Layout;
 use crate::pgdata::FileId;
+use crate::recovery::plan::Plan;
 use crate::report::units::{count, size};
 use crate::scan::Replay;
 use crate::scan::first_page::{after_replay, looks};
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 check! {
     /// ## What it means
     /// A database's folder has files with the names of a relation's, and no committed row of
-    /// its `pg_class` has that number. They take space that no query of the server shows. Nothing
+    /// its `pg_class` has that number; or there is no database of the folder's number. They take space that no query of the server shows. Nothing
     /// is damaged by them, and the server never removes them.
     ///
     /// ## How it is decided
@@ -77,6 +78,15 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             files.entry(locator).or_default().push(fork);
         }
     }
+    let folders = match undecided.contains(&0) {
+        true => BTreeMap::new(),
+        false => folders_without_database(examination, plan),
+    };
+    for ((db_oid, spc_oid), bytes) in folders {
+        let folder = database_dir(context.layout.version, spc_oid, db_oid);
+        let message = format!("{}, of a database that pg_database does not have", size(bytes));
+        findings.push(Finding::new(&CHECK, Location::file(&folder), message));
+    }
     for ((db_oid, spc_oid), relations) in orphans {
         let folder = database_dir(context.layout.version, spc_oid, db_oid);
         let is_written = |locator| {
@@ -85,6 +95,26 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let message = message(examination, &context.layout, &relations, &is_written);
         findings.push(Finding::new(&CHECK, Location::file(&folder), message));
     }
+}
+
+/// Folders of databases without a row, by database and tablespace, with the bytes of relations
+/// in them. CREATE DATABASE leaves one when it is killed, DROP DATABASE as well (`dbcommands.c`).
+fn folders_without_database(
+    examination: &Examination<'_>,
+    plan: Option<&Plan>,
+) -> BTreeMap<(Oid, Oid), u64> {
+    let mut folders = BTreeMap::new();
+    for fork in examination.forks.iter().filter(|fork| !fork.temporary) {
+        let RelFileLocator { db_oid, spc_oid, .. } = fork.locator;
+        let is_made = |plan: &Plan| {
+            plan.remakes_database((db_oid, spc_oid)) || plan.dropped_tablespaces.contains(&spc_oid)
+        };
+        if examination.names.disowns_database(db_oid) && !plan.is_some_and(is_made) {
+            let bytes: u64 = fork.segments.values().map(|(_, size)| size).sum();
+            *folders.entry((db_oid, spc_oid)).or_default() += bytes;
+        }
+    }
+    folders
 }
 
 /// Databases of which not all rows of `pg_class` may be known.

@@ -1,9 +1,10 @@
 //! End of a relation is missing.
 
 use crate::check::Examination;
-use crate::finding::{Confidence, Finding, Findings, Group};
+use crate::cluster::catalog::CatalogRelation;
+use crate::finding::{Confidence, Finding, Findings, Group, Severity};
 use crate::format::types::{BlockNumber, ForkNumber, Oid};
-use crate::scan::Replay;
+use crate::scan::{Replay, ScanContext};
 use crate::scan::forks::{ForkFiles, sibling};
 use crate::scan::tally::Tally;
 use std::collections::HashMap;
@@ -25,7 +26,8 @@ check! {
     /// it wrote is on disk, unless it also cut the relation. Blocks that replay makes count as
     /// being there; index pages that replay changes, indexes that are not kept up to date
     /// (`indisready`) and relations that replay cuts are not asked. When whole segments (`.1`,
-    /// `.2`) are missing in the middle, that is reported as such.
+    /// `.2`) are missing in the middle, that is reported as such. Where none of them tells, but
+    /// VACUUM or ANALYZE once counted more blocks (`pg_class.relpages`), it is a note.
     ///
     /// ## What else may cause it
     /// A file system or disk check that cut the file; a copy that was not finished, or of a
@@ -66,7 +68,12 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             indexed.get(&key).cloned(),
         ];
         let told = told.into_iter().flatten().filter(|(last, _)| *last >= end);
-        let Some((last, witness)) = told.max_by_key(|(last, _)| *last) else { continue };
+        let Some((last, witness)) = told.max_by_key(|(last, _)| *last) else {
+            if let Some(finding) = counted_more(context, fork, relation, end) {
+                findings.push(finding);
+            }
+            continue;
+        };
         let message = format!(
             "the file ends before block {blocks}, and {witness} block {last}: what lay behind \
              its end is lost"
@@ -78,6 +85,32 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             .confidence(Confidence::Likely);
         findings.push(finding);
     }
+}
+
+/// Whether VACUUM or ANALYZE once counted more blocks than there will be. They may have been
+/// counted before VACUUM cut some off, and the crash have come between (`vacuumlazy.c:
+/// lazy_truncate_heap, update_relstats_all_indexes`), so it is a note.
+fn counted_more(
+    context: &ScanContext<'_>,
+    fork: &ForkFiles,
+    relation: &CatalogRelation,
+    end: BlockNumber,
+) -> Option<Finding> {
+    let relpages = BlockNumber::try_from(relation.class.relpages).ok()?;
+    if end >= relpages || !matches!(relation.class.relkind, b'r' | b't' | b'm' | b'i') {
+        return None;
+    }
+    let blocks = fork.blocks(&context.layout);
+    let message = format!(
+        "the file ends before block {blocks}, and VACUUM or ANALYZE once counted {relpages} \
+         blocks: what lay behind its end may be lost"
+    );
+    let location = fork.location(blocks, &context.layout);
+    Some(
+        Finding::new(&CHECK, location, message)
+            .severity(Severity::Note)
+            .confidence(Confidence::Possible),
+    )
 }
 
 /// How many blocks a relation lost at its end, by what was found of it.

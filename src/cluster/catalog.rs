@@ -790,7 +790,8 @@ impl Reader<'_> {
             ..
         } = *redo;
         let base = |locator: RelFileLocator, blkno: BlockNumber| self.block(locator, blkno);
-        let more = replay_blocks(context, source, start, end, wanted, &base);
+        let wanted = |locator, _| wanted(locator);
+        let more = replay_blocks(context, source, start, end, &wanted, &base);
         self.replayed.pages.extend(more.pages);
         self.replayed.lost.extend(more.lost);
     }

@@ -394,7 +394,7 @@ impl<'e> NameHistory<'e> {
             // Else the WAL between is missing.
             (self.first <= self.redo || lsn >= self.first).then_some(page)
         };
-        let wanted = |locator| self.table_of(locator).is_some();
+        let wanted = |locator, _| self.table_of(locator).is_some();
         blocks.apply(layout, record, &wanted, &base);
         if blocks.pages.len() > MAX_BLOCKS || blocks.lost.len() > MAX_RELATIONS {
             // They are known again from their next image on.

@@ -57,7 +57,7 @@ pub struct ReplayedBlocks {
     pub lost: BTreeMap<BlockKey, LostBlock>,
 }
 
-/// Replays the records from `start` to `end` on the main forks that are `wanted`. `base`
+/// Replays the records from `start` to `end` on the blocks of main forks that are `wanted`. `base`
 /// hands out a block as it is on disk, when it is fit to be read.
 ///
 /// Memory is bounded by the blocks that change, and by the records about them in the
@@ -67,7 +67,7 @@ pub fn replay_blocks(
     source: &dyn WalSource,
     start: Position,
     end: Option<XLogRecPtr>,
-    wanted: &(dyn Fn(RelFileLocator) -> bool + Sync),
+    wanted: &(dyn Fn(RelFileLocator, BlockNumber) -> bool + Sync),
     base: &dyn Fn(RelFileLocator, BlockNumber) -> Option<Vec<u8>>,
 ) -> ReplayedBlocks {
     let layout = context.layout;
@@ -97,12 +97,12 @@ pub fn replay_blocks(
 }
 
 impl ReplayedBlocks {
-    /// Applies one record to the `wanted` main forks. `base` is as for [`replay_blocks`].
+    /// Applies one record to the `wanted` blocks of main forks. `base` is as for [`replay_blocks`].
     pub fn apply(
         &mut self,
         layout: Layout,
         record: &Record<'_, '_>,
-        wanted: &dyn Fn(RelFileLocator) -> bool,
+        wanted: &dyn Fn(RelFileLocator, BlockNumber) -> bool,
         base: &dyn Fn(RelFileLocator, BlockNumber) -> Option<Vec<u8>>,
     ) {
         let mut redo = Redo {
@@ -119,7 +119,7 @@ impl ReplayedBlocks {
 /// The records about wanted blocks in one piece of WAL: start, end, bytes.
 struct Kept<'a> {
     layout: Layout,
-    wanted: &'a (dyn Fn(RelFileLocator) -> bool + Sync),
+    wanted: &'a (dyn Fn(RelFileLocator, BlockNumber) -> bool + Sync),
     records: Vec<(XLogRecPtr, XLogRecPtr, Vec<u8>)>,
 }
 
@@ -129,7 +129,7 @@ impl WalSink for Kept<'_> {
         effects(self.layout, record, &mut |effect| {
             keep |= effect
                 .main_block()
-                .is_some_and(|(locator, _)| (self.wanted)(locator));
+                .is_some_and(|(locator, blkno)| (self.wanted)(locator, blkno));
         });
         if keep {
             self.records
@@ -140,7 +140,7 @@ impl WalSink for Kept<'_> {
 
 struct Redo<'a> {
     layout: Layout,
-    wanted: &'a dyn Fn(RelFileLocator) -> bool,
+    wanted: &'a dyn Fn(RelFileLocator, BlockNumber) -> bool,
     base: &'a dyn Fn(RelFileLocator, BlockNumber) -> Option<Vec<u8>>,
     blocks: ReplayedBlocks,
 }
@@ -154,7 +154,7 @@ impl Redo<'_> {
         let mut touched = Vec::new();
         effects(self.layout, record, &mut |effect| {
             let block = effect.main_block();
-            let Some(key) = block.filter(|(locator, _)| (self.wanted)(*locator)) else {
+            let Some(key) = block.filter(|(locator, blkno)| (self.wanted)(*locator, *blkno)) else {
                 return;
             };
             match effect {
@@ -217,7 +217,7 @@ impl Redo<'_> {
         apply: impl FnOnce(&mut [u8]) -> Outcome,
     ) {
         let key = (locator, blkno);
-        if !(self.wanted)(locator) || self.blocks.lost.contains_key(&key) {
+        if !(self.wanted)(locator, blkno) || self.blocks.lost.contains_key(&key) {
             return;
         }
         if !self.blocks.pages.contains_key(&key) {

@@ -8,13 +8,14 @@ pub mod assembly;
 pub mod first_page;
 pub mod forks;
 pub mod page;
+mod replayed;
 pub mod rows;
 pub mod tally;
 pub mod toast;
 mod visibility;
 
 use crate::checks;
-use crate::cluster::catalog::{Catalog, CatalogRelation, Promise};
+use crate::cluster::catalog::{Catalog, CatalogRedo, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::cause::explain_content;
@@ -159,6 +160,8 @@ pub struct ScanContext<'a> {
     pub horizons: Option<Horizons>,
     /// What replay does.
     pub replay: Replay<'a>,
+    /// The WAL that it reads.
+    pub redo: Option<CatalogRedo<'a>>,
     /// End of all WAL, when it is known.
     pub wal_end: Option<XLogRecPtr>,
     /// The WAL that the next start does not reach.
@@ -288,6 +291,7 @@ pub fn scan(
         whole.merge(tally);
     }
     toast::end(context, forks, &mut shared, &mut whole);
+    replayed::judge(context, forks, &mut whole);
     if !context.only_checksums {
         toast::look_again(evidence, context, forks, &mut whole);
     }
@@ -370,7 +374,6 @@ fn pages<'a>(
     chunk: &Chunk<'a>,
 ) -> Pages<'a> {
     let blcksz = context.layout.blcksz as usize;
-    let tuple_desc = context.tuple_desc(fork);
     let relseg_size = u64::from(context.layout.relseg_size);
     let before = chunk.file_offset / blcksz as u64;
     // Nothing leads to what is behind a full segment in its file.
@@ -379,23 +382,29 @@ fn pages<'a>(
         .saturating_mul(blcksz as u64);
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     Pages {
-        template: PageView {
-            context,
-            fork,
-            blkno: 0,
-            page: &[],
-            header: PageHeader::default(),
-            promise: context.promise(fork),
-            tuple_desc,
-            sequence: context.sequence(fork),
-            written: context
-                .written
-                .filter(|_| fork.fork == ForkNumber::Main && !fork.temporary)
-                .and_then(|written| written.pages(fork.locator)),
-            toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
-        },
+        template: template(context, fork),
         first: u64::from(segment) * relseg_size + before,
         rest: chunk.bytes[..chunk.bytes.len().min(room)].chunks_exact(blcksz),
+    }
+}
+
+/// What is the same of all pages of a fork.
+fn template<'a>(context: &'a ScanContext<'a>, fork: &'a ForkFiles) -> PageView<'a> {
+    let tuple_desc = context.tuple_desc(fork);
+    PageView {
+        context,
+        fork,
+        blkno: 0,
+        page: &[],
+        header: PageHeader::default(),
+        promise: context.promise(fork),
+        tuple_desc,
+        sequence: context.sequence(fork),
+        written: context
+            .written
+            .filter(|_| fork.fork == ForkNumber::Main && !fork.temporary)
+            .and_then(|written| written.pages(fork.locator)),
+        toast: tuple_desc.and_then(|_| ToastLink::of(context, fork)),
     }
 }
 
@@ -458,25 +467,39 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
     let mut tuples = std::mem::take(&mut tally.tuples);
     if let Ok(heap) = tuples.read(page) {
         let heap_view = HeapView { view: *view, heap };
-        checks::page_lsn_beyond_wal::rows(&heap_view, tally);
-        let damage = tally.findings.lasting_damage();
-        checks::page_misplaced::run(&heap_view, tally);
-        checks::line_pointer_invalid::run(&heap_view, tally);
-        checks::tuple_header_invalid::run(&heap_view, tally);
-        checks::update_chain_invalid::run(&heap_view, tally);
-        let all_rows = rows::count(&heap_view, tally);
-        checks::xmin_out_of_range::run(&heap_view, tally);
-        checks::xmax_out_of_range::run(&heap_view, tally);
-        checks::multixact_out_of_range::run(&heap_view, tally);
-        checks::multixact_member_invalid::run(&heap_view, tally);
-        checks::tuple_not_frozen::run(&heap_view, tally);
-        checks::hint_bit_contradicts_clog::run(&heap_view, tally);
-        visibility::heap(&heap_view, all_rows, tally);
-        checks::tuple_data_invalid::run(&heap_view, tally);
-        if tally.findings.lasting_damage() > damage {
-            let layout = &context.layout;
-            tally.explain(view, || explain_content(page, blkno, layout));
+        if replayed::is_made_anew(view) {
+            replayed::set_aside(view, tally, |tally| scan_tuples(&heap_view, tally));
+        } else {
+            scan_tuples(&heap_view, tally);
         }
     }
     tally.tuples = tuples;
+}
+
+fn scan_tuples(heap_view: &HeapView<'_, '_>, tally: &mut Tally) {
+    let PageView {
+        context,
+        blkno,
+        page,
+        ..
+    } = heap_view.view;
+    checks::page_lsn_beyond_wal::rows(heap_view, tally);
+    let damage = tally.findings.lasting_damage();
+    checks::page_misplaced::run(heap_view, tally);
+    checks::line_pointer_invalid::run(heap_view, tally);
+    checks::tuple_header_invalid::run(heap_view, tally);
+    checks::update_chain_invalid::run(heap_view, tally);
+    let all_rows = rows::count(heap_view, tally);
+    checks::xmin_out_of_range::run(heap_view, tally);
+    checks::xmax_out_of_range::run(heap_view, tally);
+    checks::multixact_out_of_range::run(heap_view, tally);
+    checks::multixact_member_invalid::run(heap_view, tally);
+    checks::tuple_not_frozen::run(heap_view, tally);
+    checks::hint_bit_contradicts_clog::run(heap_view, tally);
+    visibility::heap(heap_view, all_rows, tally);
+    checks::tuple_data_invalid::run(heap_view, tally);
+    if tally.findings.lasting_damage() > damage {
+        let layout = &context.layout;
+        tally.explain(&heap_view.view, || explain_content(page, blkno, layout));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::assembly::Assembly;
 use super::page::PageView;
+use super::replayed::SetAside;
 use super::rows::TupleState;
 use super::toast::ToastSums;
 use crate::cluster::xact::XactCache;
@@ -131,6 +132,8 @@ pub enum Lack {
 pub struct Tally {
     /// Findings on blocks and tuples.
     pub findings: Findings,
+    /// Those about rows on pages that replay makes anew.
+    pub(super) set_aside: SetAside,
     /// Counts by fork.
     pub forks: BTreeMap<usize, ForkTally>,
     /// Counts of the chunk in hand, and of those before it of the same fork.
@@ -159,6 +162,7 @@ impl Tally {
     pub fn new(layout: &Layout, max_findings: usize) -> Self {
         Self {
             findings: Findings::new(max_findings),
+            set_aside: SetAside::new(),
             forks: BTreeMap::new(),
             chunk: ForkTally::default(),
             fork: 0,
@@ -220,6 +224,8 @@ impl Tally {
     /// Adds another thread's, but for the values that it has begun.
     pub fn merge(&mut self, other: Self) {
         self.findings.merge(other.findings);
+        self.set_aside.extend(other.set_aside);
+        self.put_back();
         self.toast.merge(other.toast);
         for (fork, counts) in other.forks {
             self.forks.entry(fork).or_default().merge(counts);

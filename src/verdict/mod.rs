@@ -147,7 +147,7 @@ pub fn relations(examination: &Examination<'_>, findings: &Findings) -> Vec<Rela
             if key.severity >= Severity::Damage && key.recovery == Recovery::Heals {
                 *healed.entry(locator).or_default() |= &group.blocks;
             }
-            if key.code == relation_cut_off::CHECK.code {
+            if key.code == relation_cut_off::CHECK.code && key.severity >= Severity::Damage {
                 cut_off.insert(locator, relation_cut_off::blocks_lost(group));
             }
         }

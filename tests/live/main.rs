@@ -85,6 +85,7 @@ scenarios! {
     copy_of_every_table: crate::server_error::copy_of_every_table;
     no_message_tells: crate::silent::no_message_tells;
     no_message_tells_of_the_commit_log: crate::silent::no_message_tells_of_the_commit_log;
+    images_bring_damage_back: crate::silent::images_bring_damage_back;
     features_are_healthy: crate::features::features_are_healthy;
 }
 

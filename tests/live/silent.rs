@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::parity::BLCKSZ;
+use crate::parity::{BLCKSZ, HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, Page, T_INFOMASK, T_XMIN};
 use crate::server::{Cluster, Server, write_file};
 use crate::tool::check;
 
@@ -108,6 +108,81 @@ pub fn no_message_tells(server: Server) {
     // Only who is led there by the index hears of it.
     let said = cluster.try_sql("SET enable_seqscan = off; SELECT pad FROM cut WHERE id = 1000");
     assert!(said.contains("could not read block"), "{said}");
+    cluster.stop();
+}
+
+/// A row that was damaged before the last checkpoint, and with it in the image of its page in the
+/// WAL; one that was damaged by the crash alone; and the rows of an unlogged table.
+pub fn images_bring_damage_back(server: Server) {
+    let settings = ["autovacuum = off", "full_page_writes = on"];
+    let mut cluster = Cluster::init_without_checksums(server, &settings);
+    cluster.start();
+    for (kind, table) in [("", "before"), ("", "since"), ("UNLOGGED", "unlogged")] {
+        cluster.sql(&format!(
+            "CREATE {kind} TABLE {table} (id int, pad text);
+             INSERT INTO {table} SELECT i, 'x' FROM generate_series(1, 100) i"
+        ));
+    }
+    let file = |table: &str| -> PathBuf {
+        cluster
+            .data()
+            .join(cluster.sql(&format!("SELECT pg_relation_filepath('{table}')")))
+    };
+    let [before, since] = ["before", "since"].map(file);
+    cluster.stop();
+    // Inserted by a transaction that never was.
+    let damage = |path: &Path| {
+        let mut page = Page::read(path, 0);
+        page.set_xid(3, T_XMIN, 1_000_000);
+        page.bits(3, T_INFOMASK, HEAP_XMIN_COMMITTED | HEAP_XMIN_INVALID, 0);
+        page.write(path, 0);
+    };
+    damage(&before);
+    cluster.start();
+    for table in ["before", "since"] {
+        // Only the one row is looked at.
+        cluster.sql(&format!(
+            "UPDATE {table} SET pad = 'y' WHERE ctid = '(0,10)'"
+        ));
+    }
+    cluster.sql("INSERT INTO unlogged VALUES (101, 'y'); CHECKPOINT");
+    for table in ["before", "since"] {
+        cluster.sql(&format!(
+            "UPDATE {table} SET pad = 'y' WHERE ctid = '(0,11)'"
+        ));
+    }
+    cluster.kill();
+    damage(&since);
+
+    let report = check(&cluster);
+    let found: BTreeSet<(&str, &str, &str, Option<u64>)> = report
+        .findings()
+        .iter()
+        .filter(|finding| finding["relation"].is_object())
+        .map(|finding| {
+            let text = |value: &'static str| finding[value].as_str().unwrap();
+            let table = finding["relation"]["name"].as_str().unwrap();
+            (
+                table,
+                text("code"),
+                text("recovery"),
+                finding["offset_number"].as_u64(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("before", "xmin-out-of-range", "persists", Some(3)),
+        ("since", "xmin-out-of-range", "heals", Some(3)),
+        ("unlogged", "unlogged-relation-emptied", "persists", None),
+    ];
+    assert_eq!(found, BTreeSet::from(expected));
+
+    cluster.start();
+    let rows = |table: &str| cluster.sql(&format!("SELECT count(*) FROM {table}"));
+    assert_eq!(
+        ["before", "since", "unlogged"].map(rows),
+        ["99", "100", "0"]
+    );
     cluster.stop();
 }
 
