@@ -14,6 +14,7 @@ use pgautopsy::finding::Severity;
 use pgautopsy::format::backup_label::{BackupLabel, parse_tablespace_map};
 use pgautopsy::format::catalog::{PgAttribute, PgClass, PgDatabase, PgNamed};
 use pgautopsy::format::checkpoint::CheckPoint;
+use pgautopsy::format::compressed::inflate;
 use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::crc::Crc;
 use pgautopsy::format::datum::{Encoding, ValueType};
@@ -32,7 +33,7 @@ use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::slru::{self, Slru, parse_segment_name};
 use pgautopsy::format::toast::{Chunk, ToastValue, max_chunk_size};
-use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
+use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc, Value};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
 use pgautopsy::format::version::{Layout, Major, VERSIONS, Version};
@@ -390,8 +391,13 @@ pub fn tuple_deform(data: &[u8]) {
         printable(fault.to_string().into_bytes());
     }
     desc.values(&header, tuple, |attnum, value_type, value| {
-        assert!(desc.attribute(attnum).is_some() && value.len() <= tuple.len());
-        if let Err(fault) = value_type.judge(value, &layout) {
+        assert!(desc.attribute(attnum).is_some());
+        let mut room = Vec::new();
+        let value = match value {
+            Value::Plain(value) => Some(value),
+            Value::Compressed(varlena) => inflate(varlena, &layout, &mut room),
+        };
+        if let Some(Err(fault)) = value.map(|value| value_type.judge(value, &layout)) {
             printable(fault.to_string().into_bytes());
         }
     });

@@ -47,7 +47,7 @@ use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::names::WalSegmentName;
 use pgautopsy::format::slru::Slru;
 use pgautopsy::format::toast::{ToastValue, max_chunk_size};
-use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT};
+use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT, Value};
 use pgautopsy::format::types::{TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::effects::{Effect, effects};
@@ -2073,6 +2073,21 @@ static TUPLES: &[Row] = &[
         d.edit_value("c_jsonb", 8, |value| value[2] |= 0x10)
     })
     .since(Major::V9_4),
+    hit("value-invalid", "a compressed text that is no UTF-8", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| {
+            assert_eq!(t[at + 8] & 1, 0, "a literal");
+            t[at + 9] = 0xFF;
+        });
+        d.message = Some("invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of ");
+        d.server_error = Some("");
+        vec![d.tuple_found("value-invalid", "toasty", 0, offnum)]
+    }),
+    near_miss("value-invalid", "another compressed text", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| t[at + 9] ^= 1);
+        vec![]
+    }),
     near_miss("value-invalid", "another text", |d| {
         d.tuple("ziplog", 7, 5, |t| {
             let at = usize::from(t[T_HOFF]);
@@ -4250,6 +4265,7 @@ impl<'b> Dir<'b> {
                 let bytes = heap.bytes(tuple);
                 let mut found = None;
                 desc.values(&tuple.header, bytes, |attnum, _, value| {
+                    let Value::Plain(value) = value else { return };
                     if desc.name(attnum) == Some(column) && wanted(value) {
                         found = Some(value.as_ptr() as usize - bytes.as_ptr() as usize);
                     }

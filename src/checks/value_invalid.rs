@@ -2,9 +2,10 @@
 
 use super::tuple_data_invalid::column;
 use crate::finding::{Finding, Findings};
+use crate::format::compressed::inflate;
 use crate::format::datum::Fault;
 use crate::format::heap::HeapTuple;
-use crate::format::tuple::TupleDesc;
+use crate::format::tuple::{TupleDesc, Value};
 use crate::scan::page::HeapView;
 
 check! {
@@ -31,7 +32,8 @@ check! {
     /// its like); in all others, and in system catalogs, no byte may be zero. What some release
     /// could have written passes, though today's would not.
     ///
-    /// Values that are compressed or stored out of line are not looked at, nor are enums,
+    /// Values that are compressed in their row are decompressed and looked at likewise, but for
+    /// those of more than a megabyte. Values stored out of line are not looked at, nor are enums,
     /// composite types and types of extensions, dropped columns, pages that replay changes or
     /// that come from behind the end of WAL, and tables whose columns the catalogs do not tell
     /// beyond doubt.
@@ -52,17 +54,26 @@ check! {
     "value-invalid" Damage Heap: "value that its type cannot have"
 }
 
-/// Looks at the values of a row, which was taken apart to its end.
+/// Looks at the values of a row, which was taken apart to its end; `room` is for those that are
+/// compressed.
 pub(super) fn row(
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,
     desc: &TupleDesc,
+    room: &mut Vec<u8>,
     findings: &mut Findings,
 ) {
     let layout = &view.view.context.layout;
     let bytes = view.heap.bytes(tuple);
     desc.values(&tuple.header, bytes, |attnum, value_type, value| {
-        if let Err(fault) = value_type.judge(value, layout) {
+        let value = match value {
+            Value::Plain(value) => Some(value),
+            // One that does not decompress is told of already.
+            Value::Compressed(varlena) => inflate(varlena, layout, room),
+        };
+        if let Some(value) = value
+            && let Err(fault) = value_type.judge(value, layout)
+        {
             findings.push(finding(view, tuple, &column(desc, attnum), fault));
         }
     });

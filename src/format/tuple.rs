@@ -276,14 +276,13 @@ impl TupleDesc {
 }
 
 impl TupleDesc {
-    /// Hands out the values that stand in a tuple as they are, without their varlena headers,
-    /// of which it is known what they must be; each with its number from 1. The tuple is one
-    /// that [`Self::walk`] walked to its end.
+    /// Hands out the values that stand in a tuple and of which it is known what they must be,
+    /// each with its number from 1. The tuple is one that [`Self::walk`] walked to its end.
     pub fn values<'t>(
         &self,
         header: &HeapTupleHeader,
         tuple: &'t [u8],
-        mut each: impl FnMut(u16, ValueType, &'t [u8]),
+        mut each: impl FnMut(u16, &ValueType, Value<'t>),
     ) {
         let hoff = usize::from(header.t_hoff);
         let Some(data) = tuple.get(hoff..) else {
@@ -301,11 +300,16 @@ impl TupleDesc {
             }
             if let Some((start, end)) = attribute.plain(data, off) {
                 if let (Some(value_type), Some(value)) = (value_type, data.get(start..end)) {
-                    each(attnum(at), *value_type, value);
+                    each(attnum(at), value_type, Value::Plain(value));
                 }
                 off = end;
             } else {
-                let Ok(end) = attribute.end(data, off, at, &mut |_, _| ()) else {
+                let end = attribute.end(data, off, at, &mut |attnum, stored| {
+                    if let (Some(value_type), Stored::Compressed(varlena)) = (value_type, stored) {
+                        each(attnum, value_type, Value::Compressed(varlena));
+                    }
+                });
+                let Ok(end) = end else {
                     return;
                 };
                 off = end;
@@ -436,6 +440,15 @@ impl Attribute {
         }
         Ok(end)
     }
+}
+
+/// A value that stands in its tuple.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value<'t> {
+    /// As it is: without its varlena header.
+    Plain(&'t [u8]),
+    /// Compressed: the whole varlena.
+    Compressed(&'t [u8]),
 }
 
 /// A value that is not simply there.
@@ -799,8 +812,9 @@ mod tests {
         let values = |desc: &TupleDesc, tuple: &[u8]| {
             let header = HeapTupleHeader::parse(tuple).unwrap();
             let mut met = Vec::new();
-            desc.values(&header, tuple, |attnum, _, value| {
-                met.push((attnum, value.to_vec()))
+            desc.values(&header, tuple, |attnum, _, value| match value {
+                Value::Plain(value) => met.push((attnum, value.to_vec())),
+                Value::Compressed(varlena) => met.push((attnum, varlena[8..].to_vec())),
             });
             met
         };
@@ -819,11 +833,12 @@ mod tests {
         let data = b"\x01\0\0\0\x1C\0\0\0abc\0\0\0\0\0TIMES..1";
         let some = [all[0].clone(), all[2].clone(), all[3].clone()];
         assert_eq!(values(&desc, &tuple(5, Some(0x1A), data)), some);
-        // Compressed, and out of line; then a text.
+        // Compressed, and out of line.
         let mut elsewhere = b"\x07\0\0\0\x01\0\0\0\x32\0\0\0\0\0\0\0abcd".to_vec();
         elsewhere.extend([1, 18]);
         elsewhere.extend([0; 16]);
-        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), all[..1]);
+        let some = [all[0].clone(), value(3, b"abcd")];
+        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), some);
         let mut dropped = rows.clone();
         dropped[2].attisdropped = true;
         let without = values(&desc_of(&dropped), &tuple(3, None, b"\x07\0\0\0\x01\x05x"));
@@ -902,7 +917,9 @@ mod tests {
             let mut is_sound = walked;
             if walked {
                 desc.values(&header, &tuple, |_, value_type, value| {
-                    is_sound &= value_type.judge(value, &layout).is_ok();
+                    if let Value::Plain(value) = value {
+                        is_sound &= value_type.judge(value, &layout).is_ok();
+                    }
                 });
             }
             let is_plain = |judge| desc.is_plain(&header, &tuple, judge);
@@ -937,6 +954,7 @@ mod tests {
                 .map(|(attlen, _)| ValueType::of(if *attlen == -1 { 25 } else { 16 }, *attlen, Encoding::Utf8));
             let desc = desc.clone().with_types(types);
             desc.values(&header, &bytes, |attnum, _, value| {
+                let (Value::Plain(value) | Value::Compressed(value)) = value;
                 assert!(desc.attribute(attnum).is_some() && value.len() <= bytes.len());
             });
         }

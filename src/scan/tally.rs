@@ -151,6 +151,8 @@ pub struct Tally {
     pub chains: UpdateChains,
     /// What was looked up lately.
     pub xacts: XactCache,
+    /// Room for a value that is decompressed.
+    pub inflated: Vec<u8>,
 }
 
 impl Tally {
@@ -169,6 +171,7 @@ impl Tally {
             states: Vec::new(),
             chains: UpdateChains::default(),
             xacts: XactCache::default(),
+            inflated: Vec::new(),
         }
     }
 
