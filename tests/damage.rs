@@ -2083,6 +2083,33 @@ static TUPLES: &[Row] = &[
         d.server_error = Some("");
         vec![d.tuple_found("value-invalid", "toasty", 0, offnum)]
     }),
+    hit("value-invalid", "a label that there is not", |d| {
+        d.message = Some("(c_mood): enum value 99 is no label of its type");
+        d.server_error = Some("invalid internal value for enum: 99");
+        d.edit_value("c_mood", 4, |value| set_u32(value, 0, 99))
+    }),
+    hit("value-invalid", "a label that there is not in an array", |d| {
+        d.server_error = Some("invalid internal value for enum: 99");
+        // One dimension, its length and lower bound; the first element.
+        d.edit_value("c_moodarr", 24, |value| set_u32(value, 20, 99))
+    }),
+    near_miss("value-invalid", "another label", |d| {
+        let mut label = [0; 4];
+        d.value_of("alltypes", "c_mood", |value| {
+            label.copy_from_slice(value);
+            true
+        });
+        let is_other = |value: &[u8]| value != label;
+        d.edit_value_of("c_mood", is_other, |value| value.copy_from_slice(&label));
+        vec![]
+    }),
+    // No label of it can be told then.
+    near_miss("value-invalid", "a label that there is not, without pg_enum", |d| {
+        d.edit_value("c_mood", 4, |value| set_u32(value, 0, 99));
+        d.allowed.push("page-header-invalid");
+        d.page("pg_enum", 0, |page| set_u16(page, PD_LOWER, 0xFFFF));
+        vec![]
+    }),
     near_miss("value-invalid", "another compressed text", |d| {
         let (offnum, at) = d.stored(is_pglz);
         d.tuple("toasty", 0, offnum, |t| t[at + 9] ^= 1);
@@ -4254,7 +4281,7 @@ impl<'b> Dir<'b> {
         &self,
         table: &str,
         column: &str,
-        wanted: impl Fn(&[u8]) -> bool,
+        mut wanted: impl FnMut(&[u8]) -> bool,
     ) -> (u32, u16, usize) {
         let desc = &self.base.descs[table];
         let bytes = self.read(&self.relation(table));

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! global/pg_filenode.map -> pg_database, pg_tablespace
-//! each database: pg_filenode.map -> pg_class -> pg_namespace, which no map knows
-//!                                -> pg_attribute
+//! each database: pg_filenode.map -> pg_class -> pg_namespace, pg_enum, which no map knows
+//!                                -> pg_attribute, pg_type
 //! ```
 //!
 //! Sources: `utils/cache/relmapper.c`, `utils/cache/relcache.c: RelationInitPhysicalAddr`,
@@ -17,11 +17,12 @@
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
-    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID,
-    NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgIndex, PgNamed,
-    PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID, TYPE_RELATION_ID,
+    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, ENUM_RELATION_ID, HEAP_TABLE_AM_OID,
+    INDEX_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase,
+    PgEnum, PgIndex, PgNamed, PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
+    TYPE_RELATION_ID,
 };
-use crate::format::datum::{Encoding, ValueType};
+use crate::format::datum::{Encoding, Labels, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
@@ -182,7 +183,7 @@ impl Catalog {
             .map(|(db_oid, spc_oid)| reader.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         reader.pin(files.tables.keys().chain(&classes).copied());
-        for (db_oid, rel_number) in reader.possible_namespaces(&classes) {
+        for (db_oid, rel_number) in reader.possible_files(&classes, &[NAMESPACE_RELATION_ID]) {
             let spc_oid = reader.folders.get(&db_oid).copied().unwrap_or_default();
             files.tables.insert(
                 locator(spc_oid, db_oid, rel_number),
@@ -546,6 +547,8 @@ const MAPPED_CATALOGS: [Oid; 3] = [
     ATTRIBUTE_RELATION_ID,
     TYPE_RELATION_ID,
 ];
+/// Those of its other catalogs.
+const UNMAPPED_CATALOGS: [Oid; 2] = [NAMESPACE_RELATION_ID, ENUM_RELATION_ID];
 
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
@@ -558,9 +561,9 @@ impl Reader<'_> {
             .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         self.pin(shared.into_iter().chain(classes.iter().copied()));
-        let mut namespaces = BTreeSet::new();
+        let mut unmapped = BTreeSet::new();
         if let Some(redo) = redo {
-            namespaces = self.possible_namespaces(&classes);
+            unmapped = self.possible_files(&classes, &UNMAPPED_CATALOGS);
             let initial = MAPPED_CATALOGS;
             let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
                 .maps
@@ -572,7 +575,7 @@ impl Reader<'_> {
                 shared.contains(&l)
                     || l.db_oid != 0
                         && (files.unwrap_or(initial).contains(&l.rel_number)
-                            || is_possible_namespace(&namespaces, l))
+                            || is_possible(&unmapped, l))
             });
         }
 
@@ -596,6 +599,7 @@ impl Reader<'_> {
             MAPPED_CATALOGS.map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
+        let mut unmapped_files = BTreeSet::new();
         // Read later, by `indexes`, and brought within reach with the rest.
         let mut index_files = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
@@ -610,41 +614,39 @@ impl Reader<'_> {
                     continue;
                 }
             }
-            let namespace = rows
-                .iter()
-                .find(|row| row.oid == NAMESPACE_RELATION_ID)
-                .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
-            let index = rows.iter().find(|row| row.oid == INDEX_RELATION_ID);
-            index_files.extend(index.and_then(|row| self.locate(spc_oid, db_oid, &row.value)));
-            let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let encoding = catalog
-                .databases
-                .get(&db_oid)
-                .map_or(Encoding::Bytes, |database| {
-                    Encoding::from_number(database.encoding)
-                });
-            let domains = self.domains(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID));
-            let descs = self.tuple_descs(attribute, &rows, encoding, &domains);
-            // Shared relations are told of by one database or another.
-            let shared = catalog.newest.entry(0).or_default();
-            *shared = self.newest.max(*shared);
-            catalog.newest.insert(db_oid, self.newest);
-            rows_of.push((spc_oid, db_oid, rows, descs, namespace));
+            let file_of = |oid| {
+                let row = rows.iter().find(|row| row.oid == oid);
+                row.and_then(|row| self.locate(spc_oid, db_oid, &row.value))
+            };
+            let files @ [namespace, pg_enum] = UNMAPPED_CATALOGS.map(file_of);
+            index_files.extend(file_of(INDEX_RELATION_ID));
+            unmapped_files.extend(files.into_iter().flatten());
+            rows_of.push((spc_oid, db_oid, rows, self.newest, namespace, pg_enum));
         }
 
-        let schema_files: BTreeSet<RelFileLocator> =
-            rows_of.iter().filter_map(|(.., file)| *file).collect();
         if let Some(redo) = redo {
-            // A pg_namespace that a VACUUM FULL in the WAL rewrote.
-            let is_new = |l: &RelFileLocator| !is_possible_namespace(&namespaces, *l);
+            // Those that a VACUUM FULL in the WAL rewrote.
+            let is_new = |l: &RelFileLocator| !is_possible(&unmapped, *l);
             let new: BTreeSet<RelFileLocator> =
-                schema_files.iter().copied().filter(is_new).collect();
+                unmapped_files.iter().copied().filter(is_new).collect();
             if !new.is_empty() {
                 self.replay(redo, &|l| new.contains(&l));
             }
         }
-        self.pin(schema_files.into_iter().chain(index_files));
-        for (spc_oid, db_oid, rows, descs, namespace) in rows_of {
+        self.pin(unmapped_files.into_iter().chain(index_files));
+        for (spc_oid, db_oid, rows, newest, namespace, pg_enum) in rows_of {
+            let database = catalog.databases.get(&db_oid);
+            let encoding = database.map_or(Encoding::Bytes, |database| {
+                Encoding::from_number(database.encoding)
+            });
+            self.newest = newest;
+            let types = self.types(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID), pg_enum);
+            let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
+            let descs = self.tuple_descs(attribute, &rows, encoding, &types);
+            // Shared relations are told of by one database or another.
+            let shared = catalog.newest.entry(0).or_default();
+            *shared = self.newest.max(*shared);
+            catalog.newest.insert(db_oid, self.newest);
             let schemas: BTreeMap<Oid, Arc<str>> = namespace
                 .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))
                 .unwrap_or_default()
@@ -759,9 +761,13 @@ impl Reader<'_> {
         Some(locator(spc_oid, db_oid, rel_number))
     }
 
-    /// Every file that any version of `pg_namespace`'s row on disk names, by database:
-    /// redo of the blocks of most of them is what is needed.
-    fn possible_namespaces(&self, classes: &[RelFileLocator]) -> BTreeSet<(Oid, RelFileNumber)> {
+    /// Every file that any version of some catalogs' rows on disk names, by database: redo of
+    /// the blocks of most of them is what is needed.
+    fn possible_files(
+        &self,
+        classes: &[RelFileLocator],
+        catalogs: &[Oid],
+    ) -> BTreeSet<(Oid, RelFileNumber)> {
         let mut found = BTreeSet::new();
         let mut room = HeapTuples::new(&self.layout);
         for class in classes {
@@ -771,7 +777,7 @@ impl Reader<'_> {
                 for tuple in heap.tuples {
                     let row = PgClass::parse(&self.layout, &tuple.header, heap.bytes(tuple));
                     if let Ok(row) = row
-                        && row.oid == NAMESPACE_RELATION_ID
+                        && catalogs.contains(&row.oid)
                     {
                         found.insert((class.db_oid, row.relfilenode));
                     }
@@ -891,13 +897,82 @@ impl Reader<'_> {
         }
     }
 
-    /// What the domains of a database are over. That never changes.
-    fn domains(&mut self, pg_type: RelFileLocator) -> HashMap<Oid, Oid> {
-        let key = |row: &PgType| (row.typtype == b'd').then_some(row.oid);
+    /// The domains and enums of a database. What a type is never changes.
+    fn types(&mut self, pg_type: RelFileLocator, pg_enum: Option<RelFileLocator>) -> Types {
+        let key = |row: &PgType| matches!(row.typtype, b'd' | b'e').then_some(row.oid);
         let rows = self.rows(pg_type, PgType::parse, key);
-        rows.iter()
-            .map(|row| (row.oid, row.value.typbasetype))
-            .collect()
+        let mut labels = pg_enum
+            .and_then(|pg_enum| self.labels(pg_enum))
+            .unwrap_or_default();
+        labels.sort_unstable_by_key(|label| (label.enumtypid, label.oid));
+        labels.dedup();
+        let mut all: Vec<Oid> = labels.iter().map(|label| label.oid).collect();
+        all.sort_unstable();
+        let all: Arc<[Oid]> = all.into();
+        let labels: HashMap<Oid, Arc<Labels>> = labels
+            .chunk_by(|a, b| a.enumtypid == b.enumtypid)
+            .filter_map(|of_type| {
+                let oids: Vec<Oid> = of_type.iter().map(|label| label.oid).collect();
+                let labels = Labels::new(&oids, Arc::clone(&all));
+                Some((of_type.first()?.enumtypid, Arc::new(labels)))
+            })
+            .collect();
+        let mut types = Types::default();
+        for PgType {
+            oid,
+            typtype,
+            typarray,
+            typbasetype,
+        } in rows.iter().map(|row| row.value)
+        {
+            if typtype == b'd' {
+                types.domains.insert(oid, typbasetype);
+            } else if let Some(labels) = labels.get(&oid) {
+                types
+                    .enums
+                    .insert(oid, ValueType::of_enum(Arc::clone(labels)));
+                if typarray != 0 {
+                    let array = ValueType::of_enum_array(oid, Arc::clone(labels));
+                    types.enum_arrays.insert(typarray, array);
+                }
+            }
+        }
+        types
+    }
+
+    /// The labels of a database's enums, unless it cannot be told that these are all. A row
+    /// counts whatever became of its transaction: none is ever taken away from a type, and one
+    /// that was lost with the commit log may have been there.
+    fn labels(&mut self, pg_enum: RelFileLocator) -> Option<Vec<PgEnum>> {
+        let layout = self.layout;
+        let mut labels = Vec::new();
+        let mut room = HeapTuples::new(&layout);
+        let mut is_whole = true;
+        let mut take = |page: &[u8]| {
+            let heap = room
+                .read(page)
+                .ok()
+                .filter(|_| server_accepts(page, &layout));
+            let Some(heap) = heap else {
+                return is_zeroed(page);
+            };
+            heap.tuples.iter().all(|tuple| {
+                let row = PgEnum::parse(&layout, &tuple.header, heap.bytes(tuple));
+                labels.extend(row.ok());
+                row.is_ok()
+            })
+        };
+        let of_file = (pg_enum, 0)..=(pg_enum, BlockNumber::MAX);
+        for (_, page) in self.replayed.pages.range(of_file.clone()) {
+            is_whole &= take(page);
+        }
+        self.each_block_on_disk(pg_enum, |blkno, block| {
+            if !self.replayed.pages.contains_key(&(pg_enum, blkno)) {
+                is_whole &= block.is_ok_and(&mut take);
+            }
+        });
+        is_whole &= self.replayed.lost.range(of_file).next().is_none();
+        is_whole.then_some(labels)
     }
 
     /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
@@ -908,7 +983,7 @@ impl Reader<'_> {
         attribute: RelFileLocator,
         classes: &[Row<PgClass>],
         encoding: Encoding,
-        domains: &HashMap<Oid, Oid>,
+        types: &Types,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
         let tables: HashMap<Oid, u16> = classes
@@ -948,17 +1023,8 @@ impl Reader<'_> {
                 ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
                 _ => encoding,
             };
-            let types = of_table.iter().map(|row| {
-                let row = &row.value;
-                let mut oid = row.atttypid;
-                // A domain may be over another. Rows that are garbage may lead round in a circle.
-                for _ in 0..16 {
-                    let Some(base) = domains.get(&oid) else { break };
-                    oid = *base;
-                }
-                ValueType::of(oid, row.attlen, encoding)
-            });
-            let desc = desc.with_types(types);
+            let value_types = of_table.iter().map(|row| types.of(&row.value, encoding));
+            let desc = desc.with_types(value_types);
             let desc = match self.descs.get(&desc) {
                 Some(known) => Arc::clone(known),
                 None => {
@@ -1086,6 +1152,38 @@ impl Reader<'_> {
     }
 }
 
+/// The types of a database that are not built in.
+#[derive(Default)]
+struct Types {
+    /// What domains are over.
+    domains: HashMap<Oid, Oid>,
+    /// Enums of which all labels are known.
+    enums: HashMap<Oid, ValueType>,
+    /// The types of their arrays.
+    enum_arrays: HashMap<Oid, ValueType>,
+}
+
+impl Types {
+    /// What the values of a column must be.
+    fn of(&self, column: &PgAttribute, encoding: Encoding) -> Option<ValueType> {
+        let mut oid = column.atttypid;
+        // A domain may be over another. Rows that are garbage may lead round in a circle.
+        for _ in 0..16 {
+            let Some(base) = self.domains.get(&oid) else {
+                break;
+            };
+            oid = *base;
+        }
+        let known = match column.attlen {
+            4 => self.enums.get(&oid),
+            -1 => self.enum_arrays.get(&oid),
+            _ => None,
+        };
+        let built_in = || ValueType::of(oid, column.attlen, encoding);
+        known.cloned().or_else(built_in)
+    }
+}
+
 /// Bytes of a `pg_filenode.map` and more.
 const MAP_LIMIT: usize = 1024;
 /// Complaints about one file that are told one by one.
@@ -1112,10 +1210,10 @@ pub fn block_on_disk(
     (whole && server_accepts(&page, layout)).then_some(page)
 }
 
-/// Whether a file may hold `pg_namespace`; beside those that rows on disk name, `initdb` and
-/// `CREATE DATABASE` may have given it its object identifier as number.
-fn is_possible_namespace(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
-    file.rel_number == NAMESPACE_RELATION_ID || found.contains(&(file.db_oid, file.rel_number))
+/// Whether a file may hold one of [`UNMAPPED_CATALOGS`]; beside those that rows on disk name,
+/// `initdb` and `CREATE DATABASE` may have given it its object identifier as number.
+fn is_possible(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
+    UNMAPPED_CATALOGS.contains(&file.rel_number) || found.contains(&(file.db_oid, file.rel_number))
 }
 
 fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {

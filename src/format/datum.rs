@@ -29,16 +29,17 @@ use super::page::{u16_at, u32_at, u64_at};
 use super::types::Oid;
 use super::version::{Layout, Major};
 use std::fmt;
+use std::sync::Arc;
 
 /// What the bytes of a value must be.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ValueType {
     kind: Kind,
     encoding: Encoding,
 }
 
 /// Types that share a parser.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Kind {
     Bool,
     Text,
@@ -59,6 +60,26 @@ enum Kind {
     Range(Oid, Bound),
     /// By its elements' place in [`TYPES`].
     Array(u8),
+    Enum(Arc<Labels>),
+    /// Of elements that are not among [`TYPES`].
+    ArrayOf(Arc<Type>),
+}
+
+/// What the values of an enum may be: object identifiers of rows of `pg_enum`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Labels {
+    of_type: Box<[Oid]>,
+    /// Of all enums of the database: what the output function looks for.
+    all: Arc<[Oid]>,
+}
+
+impl Labels {
+    /// Labels of one type, and those of all; both in order.
+    #[must_use]
+    pub fn new(of_type: &[Oid], all: Arc<[Oid]>) -> Self {
+        let of_type = of_type.into();
+        Self { of_type, all }
+    }
 }
 
 /// What a range is of.
@@ -71,7 +92,8 @@ enum Bound {
     Timestamp,
 }
 
-/// A built-in type, as every release has it.
+/// A type. Built-in ones are as every release has them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Type {
     oid: Oid,
     /// The type of its arrays.
@@ -214,12 +236,31 @@ impl ValueType {
     pub fn of(atttypid: Oid, attlen: i16, encoding: Encoding) -> Option<Self> {
         let kind = TYPES.iter().zip(0_u8..).find_map(|(known, at)| {
             if known.oid == atttypid && known.len == attlen {
-                known.kind
+                known.kind.clone()
             } else {
                 (known.array == atttypid && attlen == -1).then_some(Kind::Array(at))
             }
         })?;
         Some(Self { kind, encoding })
+    }
+
+    /// What values of an enum must be.
+    #[must_use]
+    pub const fn of_enum(labels: Arc<Labels>) -> Self {
+        Self {
+            kind: Kind::Enum(labels),
+            encoding: Encoding::Bytes,
+        }
+    }
+
+    /// What arrays of an enum must be, whose object identifier is `oid`.
+    #[must_use]
+    pub fn of_enum_array(oid: Oid, labels: Arc<Labels>) -> Self {
+        let element = of(oid, 0, 4, 4, Kind::Enum(labels));
+        Self {
+            kind: Kind::ArrayOf(Arc::new(element)),
+            encoding: Encoding::Bytes,
+        }
     }
 
     /// Whether some bytes are a value: without their varlena header, and neither compressed nor
@@ -228,23 +269,24 @@ impl ValueType {
     /// # Errors
     /// When they cannot be.
     #[inline]
-    pub fn judge(self, value: &[u8], layout: &Layout) -> Judged {
+    pub fn judge(&self, value: &[u8], layout: &Layout) -> Judged {
         // Nearly every value with something to judge is a text.
-        if self.kind == Kind::Text {
+        if matches!(self.kind, Kind::Text) {
             return self.encoding.judge(value);
         }
-        match self.kind {
-            Kind::Array(of) => match TYPES.get(usize::from(of)) {
+        match &self.kind {
+            Kind::Array(of) => match TYPES.get(usize::from(*of)) {
                 Some(element) => array::judge(value, element, self.encoding, layout),
                 None => Ok(()),
             },
+            Kind::ArrayOf(element) => array::judge(value, element, self.encoding, layout),
             kind => single(kind, value, self.encoding, layout),
         }
     }
 }
 
 /// A value that is no array.
-fn single(kind: Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judged {
+fn single(kind: &Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judged {
     match kind {
         Kind::Bool => bool(value),
         Kind::Text => encoding.judge(value),
@@ -261,9 +303,23 @@ fn single(kind: Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judg
         Kind::Polygon => points(value, "polygon", 36),
         Kind::TsVector => tsvector(value, encoding),
         Kind::TsQuery => tsquery(value, encoding),
-        Kind::Range(oid, bound) => range(value, oid, bound, layout),
-        Kind::Array(_) => Ok(()),
+        Kind::Range(oid, bound) => range(value, *oid, *bound, layout),
+        Kind::Enum(labels) => label(value, labels),
+        Kind::Array(_) | Kind::ArrayOf(_) => Ok(()),
     }
+}
+
+/// `enum.c: enum_out`, which does not mind of which type a label is.
+fn label(value: &[u8], labels: &Labels) -> Judged {
+    let label = u32_at(value, 0).unwrap_or(0);
+    if labels.of_type.binary_search(&label).is_ok() {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("enum value {label} is no label of its type"));
+    Err(match labels.all.binary_search(&label) {
+        Ok(_) => fault,
+        Err(_) => fault.error(format!("invalid internal value for enum: {label}")),
+    })
 }
 
 fn bool(value: &[u8]) -> Judged {
@@ -716,7 +772,12 @@ mod tests {
             (None, None, None)
         );
         for (at, known) in TYPES.iter().enumerate() {
-            assert_eq!(of(known.oid, known.len), known.kind, "{}", known.oid);
+            assert_eq!(
+                of(known.oid, known.len),
+                known.kind.clone(),
+                "{}",
+                known.oid
+            );
             let array = Kind::Array(u8::try_from(at).unwrap());
             assert_eq!(of(known.array, -1), Some(array), "{}", known.array);
         }
@@ -1020,6 +1081,30 @@ mod tests {
             why(NUMRANGE, &value),
             "numeric has digit 10000, expected less than 10000"
         );
+    }
+
+    #[test]
+    fn enums() {
+        let labels = Labels::new(&[16_400, 16_402], [16_400, 16_402, 16_500].into());
+        let labels = Arc::new(labels);
+        let why = |value_type: &ValueType, value: &[u8]| {
+            let judged = value_type.judge(value, &layout(Major::V15));
+            judged.map_err(|fault| (fault.what, fault.server_error))
+        };
+        let single = ValueType::of_enum(Arc::clone(&labels));
+        let of = |label: u32| why(&single, &label.to_le_bytes());
+        assert_eq!((of(16_400), of(16_402)), (Ok(()), Ok(())));
+        let (other, nowhere) = (of(16_500).unwrap_err(), of(16_401).unwrap_err());
+        assert_eq!(other.0, "enum value 16500 is no label of its type");
+        assert_eq!(other.1, None);
+        let error = "invalid internal value for enum: 16401";
+        assert_eq!(nowhere.1.as_deref(), Some(error));
+        let array = ValueType::of_enum_array(16_390, labels);
+        let of = |label: u32| why(&array, &words(&[1, 0, 16_390, 2, 1, 16_402, label]));
+        assert_eq!(of(16_400), Ok(()));
+        assert_eq!(of(16_401), Err(nowhere));
+        let other = why(&array, &words(&[1, 0, 23, 1, 1, 16_400])).unwrap_err();
+        assert_eq!(other.0, "array is of type 23, expected 16390");
     }
 
     #[test]
