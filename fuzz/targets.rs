@@ -405,10 +405,10 @@ pub fn tuple_deform(data: &[u8]) {
 
 /// Types with rules of their own, and arrays of such: bool, name, text, path, inet, text[],
 /// date, timestamp, interval, varbit, numeric, numeric[], tsvector, tsquery, jsonb, jsonb[],
-/// numrange, tsrange.
-const TYPES: [u32; 18] = [
+/// numrange, tsrange, jsonpath, int4multirange, nummultirange, tsmultirange.
+const TYPES: [u32; 22] = [
     16, 19, 25, 602, 869, 1009, 1082, 1114, 1186, 1562, 1700, 1231, 3614, 3615, 3802, 3807, 3906,
-    3908,
+    3908, 4072, 4451, 4532, 4533,
 ];
 
 /// A value that is put together from chunks: whole exactly when these are the right ones.

@@ -2093,6 +2093,39 @@ static TUPLES: &[Row] = &[
         // One dimension, its length and lower bound; the first element.
         d.edit_value("c_moodarr", 24, |value| set_u32(value, 20, 99))
     }),
+    hit("value-invalid", "a multirange of another type", |d| {
+        d.message = Some("(c_mrange): multirange is of type 23, expected 4451");
+        d.server_error = Some("");
+        d.edit_value("c_mrange", 16, |value| set_u32(value, 0, 23))
+    })
+    .since(Major::V14),
+    hit("value-invalid", "a multirange of a million ranges", |d| {
+        d.server_error = Some("");
+        d.edit_value("c_mrange", 16, |value| value[6] |= 0x10)
+    })
+    .since(Major::V14),
+    near_miss("value-invalid", "a multirange with another bound", |d| {
+        d.edit_value("c_mrange", 16, |value| *value.last_mut().unwrap() ^= 0x40);
+        vec![]
+    })
+    .since(Major::V14),
+    hit("value-invalid", "a jsonpath of an unknown type", |d| {
+        d.message = Some("(c_jsonpath): jsonpath has an item of unknown type 99");
+        d.server_error = Some("unrecognized jsonpath item type: 99");
+        d.edit_value("c_jsonpath", 12, |value| value[4] = 99)
+    })
+    .since(Major::V12),
+    hit("value-invalid", "a jsonpath of another version", |d| {
+        d.server_error = Some("");
+        d.edit_value("c_jsonpath", 12, |value| value[0] = 2)
+    })
+    .since(Major::V12),
+    // From lax to strict.
+    near_miss("value-invalid", "another jsonpath", |d| {
+        d.edit_value("c_jsonpath", 12, |value| value[3] ^= 0x80);
+        vec![]
+    })
+    .since(Major::V12),
     near_miss("value-invalid", "another label", |d| {
         let mut label = [0; 4];
         d.value_of("alltypes", "c_mood", |value| {

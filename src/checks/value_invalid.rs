@@ -26,7 +26,7 @@ check! {
     /// Each value of a row that a query would return is looked at by its column's type
     /// (`pg_attribute.atttypid`), for the built-in types `text`, `varchar`, `char(n)`, `name`,
     /// `json`, `jsonb`, `xml`, `numeric`, `boolean`, dates and times, `inet`, `cidr`, bit strings,
-    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, for enums by the labels of their type
+    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, multiranges and `jsonpath`, for enums by the labels of their type
     /// (`pg_enum`), for arrays of built-in types and of enums, and for domains over any of these
     /// (`pg_type.typbasetype`). Labels count whoever added them; where `pg_enum` cannot be read to
     /// its end, enums are not looked at. Texts are held against the database's
