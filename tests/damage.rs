@@ -2093,6 +2093,23 @@ static TUPLES: &[Row] = &[
         // One dimension, its length and lower bound; the first element.
         d.edit_value("c_moodarr", 24, |value| set_u32(value, 20, 99))
     }),
+    hit("value-invalid", "a composite of another type", |d| {
+        d.message = Some("(c_pair): composite value is of type 23, expected ");
+        d.server_error = Some("");
+        d.edit_value("c_pair", 24, |value| set_u32(value, 4, 23))
+    }),
+    // An integer, then a text with a header of one byte.
+    hit("value-invalid", "a composite with a text that is no UTF-8", |d| {
+        d.message = Some(": invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of ");
+        d.edit_value("c_pair", 26, |value| value[25] = 0xFF)
+    }),
+    hit("value-invalid", "a composite whose text ends behind it", |d| {
+        d.edit_value("c_pair", 26, |value| value[24] = 0xFF)
+    }),
+    near_miss("value-invalid", "a composite with another text", |d| {
+        d.edit_value("c_pair", 26, |value| value[25] ^= 1);
+        vec![]
+    }),
     hit("value-invalid", "a multirange of another type", |d| {
         d.message = Some("(c_mrange): multirange is of type 23, expected 4451");
         d.server_error = Some("");

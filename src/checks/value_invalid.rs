@@ -27,8 +27,8 @@ check! {
     /// (`pg_attribute.atttypid`), for the built-in types `text`, `varchar`, `char(n)`, `name`,
     /// `json`, `jsonb`, `xml`, `numeric`, `boolean`, dates and times, `inet`, `cidr`, bit strings,
     /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, multiranges and `jsonpath`, for enums by the labels of their type
-    /// (`pg_enum`), for arrays of built-in types and of enums, and for domains over any of these
-    /// (`pg_type.typbasetype`). Labels count whoever added them; where `pg_enum` cannot be read to
+    /// (`pg_enum`), for composite types column by column, for arrays of all of these, and for
+    /// domains over any (`pg_type.typbasetype`). Labels count whoever added them; where `pg_enum` cannot be read to
     /// its end, enums are not looked at. Texts are held against the database's
     /// encoding (`pg_database`) where that is UTF8 or one of EUC (`wchar.c: pg_utf8_islegal` and
     /// its like); in all others, and in system catalogs, no byte may be zero. What some release
@@ -36,7 +36,8 @@ check! {
     ///
     /// Values that are compressed in their row are decompressed and looked at likewise, but for
     /// those of more than a megabyte. Values stored out of line are not looked at, nor are
-    /// composite types and types of extensions, dropped columns, pages that replay changes or
+    /// composite types that are rows of tables or lie within others, compressed values within
+    /// composites, types of extensions, dropped columns, pages that replay changes or
     /// that come from behind the end of WAL, and tables whose columns the catalogs do not tell
     /// beyond doubt.
     ///

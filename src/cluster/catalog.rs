@@ -640,9 +640,9 @@ impl Reader<'_> {
                 Encoding::from_number(database.encoding)
             });
             self.newest = newest;
-            let types = self.types(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID), pg_enum);
+            let mut types = self.types(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID), pg_enum);
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let descs = self.tuple_descs(attribute, &rows, encoding, &types);
+            let descs = self.tuple_descs(attribute, &rows, encoding, &mut types);
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();
             *shared = self.newest.max(*shared);
@@ -897,9 +897,9 @@ impl Reader<'_> {
         }
     }
 
-    /// The domains and enums of a database. What a type is never changes.
+    /// The domains, enums and composite types of a database. What a type is never changes.
     fn types(&mut self, pg_type: RelFileLocator, pg_enum: Option<RelFileLocator>) -> Types {
-        let key = |row: &PgType| matches!(row.typtype, b'd' | b'e').then_some(row.oid);
+        let key = |row: &PgType| matches!(row.typtype, b'c' | b'd' | b'e').then_some(row.oid);
         let rows = self.rows(pg_type, PgType::parse, key);
         let mut labels = pg_enum
             .and_then(|pg_enum| self.labels(pg_enum))
@@ -918,22 +918,20 @@ impl Reader<'_> {
             })
             .collect();
         let mut types = Types::default();
-        for PgType {
-            oid,
-            typtype,
-            typarray,
-            typbasetype,
-        } in rows.iter().map(|row| row.value)
-        {
-            if typtype == b'd' {
-                types.domains.insert(oid, typbasetype);
-            } else if let Some(labels) = labels.get(&oid) {
-                types
-                    .enums
-                    .insert(oid, ValueType::of_enum(Arc::clone(labels)));
-                if typarray != 0 {
-                    let array = ValueType::of_enum_array(oid, Arc::clone(labels));
-                    types.enum_arrays.insert(typarray, array);
+        for row in rows.iter().map(|row| row.value) {
+            match row.typtype {
+                b'd' => {
+                    types.domains.insert(row.oid, row.typbasetype);
+                }
+                b'c' => {
+                    types.composites.insert(row.typrelid, row);
+                }
+                _ => {
+                    if let Some(labels) = labels.get(&row.oid) {
+                        let single = ValueType::of_enum(Arc::clone(labels));
+                        let array = ValueType::of_enum_array(row.oid, Arc::clone(labels));
+                        types.add(row, 4, single, array);
+                    }
                 }
             }
         }
@@ -983,19 +981,19 @@ impl Reader<'_> {
         attribute: RelFileLocator,
         classes: &[Row<PgClass>],
         encoding: Encoding,
-        types: &Types,
+        types: &mut Types,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
-        let tables: HashMap<Oid, u16> = classes
+        let tables: HashMap<Oid, &PgClass> = classes
             .iter()
             .filter(|row| {
                 let class = &row.value;
                 // Other access methods have pages of their own kind.
-                matches!(class.relkind, b'r' | b'm' | b't')
-                    && (!since_12 || class.relam == HEAP_TABLE_AM_OID)
-                    && row.certain
+                let is_heap = matches!(class.relkind, b'r' | b'm' | b't')
+                    && (!since_12 || class.relam == HEAP_TABLE_AM_OID);
+                (is_heap || class.relkind == b'c') && row.certain
             })
-            .map(|row| (row.oid, row.value.relnatts))
+            .map(|row| (row.oid, &row.value))
             .collect();
         let key = |row: &PgAttribute| {
             let is_wanted = row.attnum > 0 && tables.contains_key(&row.attrelid);
@@ -1007,35 +1005,63 @@ impl Reader<'_> {
         if self.replayed.lost.range(of_attribute).next().is_some() {
             return HashMap::new();
         }
-        let mut descs = HashMap::new();
+        let mut composites = Vec::new();
+        let mut of_tables = Vec::new();
         for of_table in rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
             let Some((attrelid, _)) = of_table.first().map(|row| row.oid) else {
                 continue;
             };
-            let whole = tables.get(&attrelid).copied().map(usize::from) == Some(of_table.len());
+            let Some(class) = tables.get(&attrelid) else {
+                continue;
+            };
+            let whole = usize::from(class.relnatts) == of_table.len();
             if !whole || of_table.iter().any(|row| !row.certain) {
                 continue;
             }
-            let Some(desc) = TupleDesc::new(of_table.iter().map(|row| &row.value)) else {
-                continue;
-            };
-            let encoding = match attrelid {
-                ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
-                _ => encoding,
-            };
-            let value_types = of_table.iter().map(|row| types.of(&row.value, encoding));
-            let desc = desc.with_types(value_types);
-            let desc = match self.descs.get(&desc) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let desc = Arc::new(desc);
-                    self.descs.insert(Arc::clone(&desc));
-                    desc
-                }
-            };
-            descs.insert(attrelid, desc);
+            if class.relkind != b'c' {
+                of_tables.push((attrelid, of_table));
+            } else if let Some(row) = types.composites.get(&attrelid).copied()
+                && let Some(desc) = self.tuple_desc(attrelid, of_table, encoding, types)
+            {
+                composites.push((row, desc));
+            }
         }
-        descs
+        // Those within others were not known yet, and are not judged.
+        for (row, desc) in composites {
+            let single = ValueType::of_composite(row.oid, Arc::clone(&desc));
+            let array = ValueType::of_composite_array(row.oid, desc);
+            types.add(row, -1, single, array);
+        }
+        of_tables
+            .into_iter()
+            .filter_map(|(attrelid, of_table)| {
+                let desc = self.tuple_desc(attrelid, of_table, encoding, types)?;
+                Some((attrelid, desc))
+            })
+            .collect()
+    }
+
+    /// How the tuples of one table are laid out.
+    fn tuple_desc(
+        &mut self,
+        attrelid: Oid,
+        rows: &[Row<PgAttribute, (Oid, i16)>],
+        encoding: Encoding,
+        types: &Types,
+    ) -> Option<Arc<TupleDesc>> {
+        let desc = TupleDesc::new(rows.iter().map(|row| &row.value))?;
+        let encoding = match attrelid {
+            ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
+            _ => encoding,
+        };
+        let value_types = rows.iter().map(|row| types.of(&row.value, encoding));
+        let desc = desc.with_types(value_types);
+        if let Some(known) = self.descs.get(&desc) {
+            return Some(Arc::clone(known));
+        }
+        let desc = Arc::new(desc);
+        self.descs.insert(Arc::clone(&desc));
+        Some(desc)
     }
 
     /// The rows of a catalog that a query would find after recovery, one for each key; those
@@ -1157,13 +1183,21 @@ impl Reader<'_> {
 struct Types {
     /// What domains are over.
     domains: HashMap<Oid, Oid>,
-    /// Enums of which all labels are known.
-    enums: HashMap<Oid, ValueType>,
-    /// The types of their arrays.
-    enum_arrays: HashMap<Oid, ValueType>,
+    /// Composite types, those of tables among them, by their relations.
+    composites: HashMap<Oid, PgType>,
+    /// Enums of which all labels are known, composite types whose columns are, and the types of
+    /// arrays of both: `attlen`, and what their values must be.
+    known: HashMap<Oid, (i16, ValueType)>,
 }
 
 impl Types {
+    fn add(&mut self, row: PgType, attlen: i16, single: ValueType, array: ValueType) {
+        self.known.insert(row.oid, (attlen, single));
+        if row.typarray != 0 {
+            self.known.insert(row.typarray, (-1, array));
+        }
+    }
+
     /// What the values of a column must be.
     fn of(&self, column: &PgAttribute, encoding: Encoding) -> Option<ValueType> {
         let mut oid = column.atttypid;
@@ -1174,13 +1208,10 @@ impl Types {
             };
             oid = *base;
         }
-        let known = match column.attlen {
-            4 => self.enums.get(&oid),
-            -1 => self.enum_arrays.get(&oid),
-            _ => None,
-        };
-        let built_in = || ValueType::of(oid, column.attlen, encoding);
-        known.cloned().or_else(built_in)
+        match self.known.get(&oid) {
+            Some((attlen, known)) => (*attlen == column.attlen).then(|| known.clone()),
+            None => ValueType::of(oid, column.attlen, encoding),
+        }
     }
 }
 

@@ -444,8 +444,10 @@ impl PgNamed {
 pub struct PgType {
     /// Object identifier.
     pub oid: Oid,
-    /// `typtype`: `d` for a domain, `e` for an enum.
+    /// `typtype`: `d` for a domain, `e` for an enum, `c` for a composite type.
     pub typtype: u8,
+    /// `typrelid`: of a composite type the relation with its columns.
+    pub typrelid: Oid,
     /// `typarray`: the type of its arrays.
     pub typarray: Oid,
     /// `typbasetype`: the type that a domain is over, which may be another domain.
@@ -471,7 +473,7 @@ impl PgType {
         let typtype = c.u8()?;
         // typcategory, typispreferred, typisdefined, typdelim
         c.skip(4)?;
-        let _typrelid = c.u32()?;
+        let typrelid = c.u32()?;
         if layout.since(Major::V14) {
             let _typsubscript = c.u32()?;
         }
@@ -482,6 +484,7 @@ impl PgType {
         Ok(Self {
             oid,
             typtype,
+            typrelid,
             typarray,
             typbasetype: c.u32()?,
         })

@@ -21,6 +21,7 @@
 //! ```
 
 mod array;
+mod composite;
 mod encoding;
 mod jsonb;
 mod jsonpath;
@@ -28,9 +29,12 @@ mod jsonpath;
 pub use encoding::Encoding;
 
 use super::page::{u16_at, u32_at, u64_at};
+use super::tuple::TupleDesc;
 use super::types::Oid;
 use super::version::{Layout, Major};
+use composite::Composite;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What the bytes of a value must be.
@@ -66,12 +70,13 @@ enum Kind {
     /// By its elements' place in [`TYPES`].
     Array(u8),
     Enum(Arc<Labels>),
+    Composite(Arc<Composite>),
     /// Of elements that are not among [`TYPES`].
     ArrayOf(Arc<Type>),
 }
 
 /// What the values of an enum may be: object identifiers of rows of `pg_enum`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Labels {
     of_type: Box<[Oid]>,
     /// Of all enums of the database: what the output function looks for.
@@ -95,6 +100,13 @@ enum Bound {
     Numeric,
     Date,
     Timestamp,
+}
+
+impl Hash for Labels {
+    /// By the few labels of the type: those of all types may be many.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.of_type.hash(state);
+    }
 }
 
 /// A type. Built-in ones are as every release has them.
@@ -275,6 +287,25 @@ impl ValueType {
         }
     }
 
+    /// What values of a composite type must be, whose rows are laid out like this.
+    #[must_use]
+    pub fn of_composite(oid: Oid, desc: Arc<TupleDesc>) -> Self {
+        Self {
+            kind: Kind::Composite(Arc::new(Composite { oid, desc })),
+            encoding: Encoding::Bytes,
+        }
+    }
+
+    /// What arrays of a composite type must be.
+    #[must_use]
+    pub fn of_composite_array(oid: Oid, desc: Arc<TupleDesc>) -> Self {
+        let element = Self::of_composite(oid, desc).kind;
+        Self {
+            kind: Kind::ArrayOf(Arc::new(of(oid, 0, -1, 8, element))),
+            encoding: Encoding::Bytes,
+        }
+    }
+
     /// Whether some bytes are a value: without their varlena header, and neither compressed nor
     /// out of line.
     ///
@@ -319,6 +350,7 @@ fn single(kind: &Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Jud
         Kind::Multirange(oid, bound) => multirange(value, *oid, *bound, layout),
         Kind::Jsonpath => jsonpath::judge(value, encoding, layout),
         Kind::Enum(labels) => label(value, labels),
+        Kind::Composite(of) => composite::judge(value, of, layout),
         Kind::Array(_) | Kind::ArrayOf(_) => Ok(()),
     }
 }
@@ -813,6 +845,7 @@ fn varlena(value: &[u8], at: usize) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::catalog::PgAttribute;
     use crate::format::version::{VERSIONS, Version};
     use proptest::prelude::*;
 
@@ -1385,6 +1418,93 @@ mod tests {
     }
 
     #[test]
+    fn composites() {
+        let column = |attnum: i16, name: &str, oid: Oid, attlen: i16, attalign: u8| PgAttribute {
+            attname: name.into(),
+            atttypid: oid,
+            attnum,
+            attlen,
+            attalign,
+            ..PgAttribute::default()
+        };
+        let columns = [
+            column(1, "n", 23, 4, b'i'),
+            column(2, "body", TEXT, -1, b'i'),
+            column(3, "at", TIMESTAMP, 8, b'd'),
+        ];
+        let types = columns
+            .iter()
+            .map(|column| ValueType::of(column.atttypid, column.attlen, Encoding::Utf8));
+        let desc = TupleDesc::new(columns.iter()).unwrap().with_types(types);
+        let desc = Arc::new(desc);
+        let single = ValueType::of_composite(16_400, Arc::clone(&desc));
+        let why = |value_type: &ValueType, value: &[u8]| {
+            let judged = value_type.judge(value, &layout(Major::V15));
+            judged.map_or_else(|fault| format!("{fault}"), |()| String::new())
+        };
+        // typmod, type, ctid, natts, infomask, hoff; 7 and 'ab', then a timestamp.
+        let head = |natts: u16, infomask: u16, bitmap: u8| {
+            let start = words(&[u32::MAX, 16_400, 0]);
+            [&start[..], &halves(&[0, natts, infomask]), &[24, bitmap]].concat()
+        };
+        let data = b"\x07\0\0\0\x07ab\0TIMES..1";
+        let value = [&head(3, 2, 0)[..], data].concat();
+        assert_eq!(why(&single, &value), "");
+        // Fewer columns than the type has now, and a null.
+        let fewer = [&head(2, 2, 0)[..], &data[..7]].concat();
+        assert_eq!(why(&single, &fewer), "");
+        let null = [&head(2, 3, 2)[..], &data[4..7]].concat();
+        assert_eq!(why(&single, &null), "");
+        let with = |at: usize, byte: u8| {
+            let mut value = value.clone();
+            value[at] = byte;
+            why(&single, &value)
+        };
+        assert_eq!(
+            with(4, 0x11),
+            "composite value is of type 16401, expected 16400"
+        );
+        assert_eq!(
+            with(14, 4),
+            "composite value has 4 columns, expected at most 3"
+        );
+        assert_eq!(
+            with(18, 32),
+            "composite value of 36 bytes begins at 32, expected 24"
+        );
+        assert_eq!(
+            with(25, 0xFF),
+            "body: invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of 2"
+        );
+        assert_eq!(
+            with(24, 99),
+            "body: attribute with length -1 ends at offset 77 beyond total tuple length 40"
+        );
+        assert_eq!(
+            why(&single, &value[..30]),
+            "at: attribute with length 8 ends at offset 40 beyond total tuple length 34"
+        );
+        assert_eq!(
+            why(&single, &value[..18]),
+            "composite value of 18 bytes is shorter than its header"
+        );
+        let early = [&value[..28], &(i64::MIN + 1).to_le_bytes()].concat();
+        let fault = single.judge(&early, &layout(Major::V15)).unwrap_err();
+        assert_eq!(
+            fault.server_error.as_deref(),
+            Some("timestamp out of range")
+        );
+        let array = ValueType::of_composite_array(16_400, desc);
+        let of = |value: &[u8]| {
+            let len = u32::try_from(value.len() + 4).unwrap() << 2;
+            let head = words(&[1, 0, 16_400, 1, 1, len]);
+            why(&array, &[&head[..], value].concat())
+        };
+        assert_eq!(of(&value), "");
+        assert!(of(&early).starts_with("at: timestamp is"));
+    }
+
+    #[test]
     fn text_search() {
         // 'cat':1 'dog'
         let entry = |pos: u32, len: u32, haspos: u32| haspos | len << 1 | pos << 12;
@@ -1641,6 +1761,31 @@ mod tests {
             if let Some(value_type) = ValueType::of(oid, len, Encoding::from_number(number)) {
                 let _ = value_type.judge(&bytes, &Layout::usual(&VERSIONS[row]));
             }
+        }
+
+        #[test]
+        fn any_bytes_are_a_composite_or_not(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..120), natts in 0..5_u8,
+            is_sound in any::<bool>(),
+        ) {
+            let columns: Vec<PgAttribute> = [(23, 4), (TEXT, -1), (NUMERIC, -1), (BOOL, 1)]
+                .iter()
+                .zip(1_i16..)
+                .map(|(&(atttypid, attlen), attnum)| PgAttribute {
+                    atttypid, attlen, attnum, attalign: b'i', ..PgAttribute::default()
+                })
+                .collect();
+            let types = columns
+                .iter()
+                .map(|column| ValueType::of(column.atttypid, column.attlen, Encoding::Utf8));
+            let desc = TupleDesc::new(columns.iter()).unwrap().with_types(types);
+            if is_sound && bytes.len() > 20 {
+                bytes[4..8].copy_from_slice(&16_400_u32.to_le_bytes());
+                (bytes[14], bytes[15], bytes[18]) = (natts, 0, 24);
+                bytes[16] &= !8;
+            }
+            let of = ValueType::of_composite(16_400, Arc::new(desc));
+            let _ = of.judge(&bytes, &layout(Major::V15));
         }
 
         #[test]

@@ -243,12 +243,12 @@ impl TupleDesc {
         tuple: &'t [u8],
         mut met: impl FnMut(u16, Stored<'t>),
     ) -> Result<(), (u16, AttributeFault)> {
+        let nulls = null_bitmap(header, tuple);
         let hoff = usize::from(header.t_hoff);
         let Some(data) = tuple.get(hoff..) else {
             return Ok(());
         };
         let natts = usize::from(header.natts()).min(self.attributes.len());
-        let nulls = null_bitmap(header, tuple);
         let mut off = 0;
         for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
             if let Some(nulls) = nulls
@@ -284,22 +284,63 @@ impl TupleDesc {
         tuple: &'t [u8],
         mut each: impl FnMut(u16, &ValueType, Value<'t>),
     ) {
-        let hoff = usize::from(header.t_hoff);
-        let Some(data) = tuple.get(hoff..) else {
-            return;
-        };
+        let data = tuple.get(usize::from(header.t_hoff)..);
+        let natts = usize::from(header.natts()).min(self.types.len());
         let nulls = null_bitmap(header, tuple);
+        // It was walked to its end.
+        let _ = self.values_in(natts, nulls, data.unwrap_or_default(), &mut each);
+    }
+
+    /// The same of a value of a composite type, handed in without its varlena header: of each
+    /// attribute up to where one cannot be.
+    ///
+    /// # Errors
+    /// That attribute's number, and why.
+    pub(super) fn values_of_composite<'t>(
+        &self,
+        header: &HeapTupleHeader,
+        value: &'t [u8],
+        mut each: impl FnMut(u16, &ValueType, Value<'t>),
+    ) -> Result<(), (u16, AttributeFault)> {
+        let missing = usize::try_from(VARHDRSZ).unwrap_or(0);
+        let hoff = usize::from(header.t_hoff).saturating_sub(missing);
+        let bitmap = usize::from(HEAP_TUPLE_HEADER_SIZE).saturating_sub(missing)..hoff;
+        let has_nulls = header.has(HEAP_HASNULL);
+        let nulls = has_nulls.then(|| value.get(bitmap).unwrap_or_default());
+        let data = value.get(hoff..).unwrap_or_default();
+        let natts = usize::from(header.natts()).min(self.attributes.len());
+        let walked = self.values_in(natts, nulls, data, &mut each);
+        walked.map_err(|(at, fault)| {
+            let attlen = self
+                .attributes
+                .get(at)
+                .map_or(0, |attribute| attribute.attlen);
+            let len = value.len().saturating_add(missing);
+            (
+                attnum(at),
+                fault.within(attlen, usize::from(header.t_hoff), len),
+            )
+        })
+    }
+
+    fn values_in<'t>(
+        &self,
+        natts: usize,
+        nulls: Option<&[u8]>,
+        data: &'t [u8],
+        each: &mut impl FnMut(u16, &ValueType, Value<'t>),
+    ) -> Result<(), (usize, ValueFault)> {
         let mut off = 0;
-        for at in 0..usize::from(header.natts()).min(self.types.len()) {
-            let (Some(attribute), Some(value_type)) = (self.attributes.get(at), self.types.get(at))
-            else {
-                return;
-            };
+        for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
+            let value_type = self.types.get(at).and_then(Option::as_ref);
             if nulls.is_some_and(|nulls| is_null(nulls, at)) {
                 continue;
             }
             if let Some((start, end)) = attribute.plain(data, off) {
-                if let (Some(value_type), Some(value)) = (value_type, data.get(start..end)) {
+                let Some(value) = data.get(start..end) else {
+                    return Err((at, ValueFault::Ends(end)));
+                };
+                if let Some(value_type) = value_type {
                     each(attnum(at), value_type, Value::Plain(value));
                 }
                 off = end;
@@ -309,12 +350,10 @@ impl TupleDesc {
                         each(attnum, value_type, Value::Compressed(varlena));
                     }
                 });
-                let Ok(end) = end else {
-                    return;
-                };
-                off = end;
+                off = end.map_err(|fault| (at, fault))?;
             }
         }
+        Ok(())
     }
 }
 

@@ -159,6 +159,11 @@ const ENUM: &str = "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
     CREATE TABLE $t (id int, m $t_mood)
     INSERT INTO $t SELECT i, 'ok' FROM generate_series(1, 10) i
     SELECT count(*) FROM $t";
+/// With a header of 4 bytes, at 32: the time begins 24 bytes into it, the text 32.
+const COMPOSITE: &str = "CREATE TYPE $t_pair AS (at timestamp, body text)
+    CREATE TABLE $t (id int, p $t_pair)
+    INSERT INTO $t SELECT i, (now(), repeat('x', 100))::$t_pair FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
 const MULTIRANGE: &str = "CREATE TABLE $t (id int, r int4multirange)
     INSERT INTO $t SELECT i, int4multirange(int4range(i, 20), int4range(30, 40)) FROM generate_series(1, 10) i
     SELECT count(*) FROM $t";
@@ -519,6 +524,13 @@ fn kinds() -> Vec<Kind> {
             CREATE TABLE $t (id int, m $t_mood[])
             INSERT INTO $t SELECT i, '{sad,ok}' FROM generate_series(1, 10) i
             SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 21, 99_u32.to_le_bytes()))),
+        kind("composite with a time before all others", COMPOSITE, |t| first(t, |page| page.set(1, 56, EARLY_TIME))),
+        kind("composite with a text of no encoding", COMPOSITE, |t| first(t, |page| page.set(1, 65, [0xFF]))),
+        kind("composite with an enum of no label", "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+            CREATE TYPE $t_pair AS (m $t_mood, n int)
+            CREATE TABLE $t (id int, p $t_pair)
+            INSERT INTO $t SELECT i, ('ok', i)::$t_pair FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 20, 99_u32.to_le_bytes()))),
         kind("multirange of no type", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 1, [0; 4]))).since(14),
         kind("multirange of a gigabyte of pointers", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x10]))).since(14),
         kind("multirange of a number below 0", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x80]))).since(14),
