@@ -530,7 +530,7 @@ fn kinds() -> Vec<Kind> {
             CREATE TYPE $t_pair AS (m $t_mood, n int)
             CREATE TABLE $t (id int, p $t_pair)
             INSERT INTO $t SELECT i, ('ok', i)::$t_pair FROM generate_series(1, 10) i
-            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 20, 99_u32.to_le_bytes()))),
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 21, 99_u32.to_le_bytes()))),
         kind("multirange of no type", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 1, [0; 4]))).since(14),
         kind("multirange of a gigabyte of pointers", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x10]))).since(14),
         kind("multirange of a number below 0", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x80]))).since(14),
