@@ -14,6 +14,7 @@ use pgautopsy::finding::Severity;
 use pgautopsy::format::backup_label::{BackupLabel, parse_tablespace_map};
 use pgautopsy::format::catalog::{PgAttribute, PgClass, PgDatabase, PgNamed};
 use pgautopsy::format::checkpoint::CheckPoint;
+use pgautopsy::format::compressed::inflate;
 use pgautopsy::format::control::{ControlFile, ControlReading};
 use pgautopsy::format::crc::Crc;
 use pgautopsy::format::datum::{Encoding, ValueType};
@@ -32,7 +33,7 @@ use pgautopsy::format::replorigin::ReplicationOrigins;
 use pgautopsy::format::slot::SlotState;
 use pgautopsy::format::slru::{self, Slru, parse_segment_name};
 use pgautopsy::format::toast::{Chunk, ToastValue, max_chunk_size};
-use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc};
+use pgautopsy::format::tuple::{COMPRESSED_HEADER_SIZE, Compression, Stored, TupleDesc, Value};
 use pgautopsy::format::twophase::{TwoPhaseFile, TwoPhaseState};
 use pgautopsy::format::types::{ForkNumber, XLogRecPtr};
 use pgautopsy::format::version::{Layout, Major, VERSIONS, Version};
@@ -390,8 +391,13 @@ pub fn tuple_deform(data: &[u8]) {
         printable(fault.to_string().into_bytes());
     }
     desc.values(&header, tuple, |attnum, value_type, value| {
-        assert!(desc.attribute(attnum).is_some() && value.len() <= tuple.len());
-        if let Err(fault) = value_type.judge(value, &layout) {
+        assert!(desc.attribute(attnum).is_some());
+        let mut room = Vec::new();
+        let value = match value {
+            Value::Plain(value) => Some(value),
+            Value::Compressed(varlena) => inflate(varlena, &layout, &mut room),
+        };
+        if let Some(Err(fault)) = value.map(|value| value_type.judge(value, &layout)) {
             printable(fault.to_string().into_bytes());
         }
     });
@@ -399,10 +405,10 @@ pub fn tuple_deform(data: &[u8]) {
 
 /// Types with rules of their own, and arrays of such: bool, name, text, path, inet, text[],
 /// date, timestamp, interval, varbit, numeric, numeric[], tsvector, tsquery, jsonb, jsonb[],
-/// numrange, tsrange.
-const TYPES: [u32; 18] = [
+/// numrange, tsrange, jsonpath, int4multirange, nummultirange, tsmultirange.
+const TYPES: [u32; 22] = [
     16, 19, 25, 602, 869, 1009, 1082, 1114, 1186, 1562, 1700, 1231, 3614, 3615, 3802, 3807, 3906,
-    3908,
+    3908, 4072, 4451, 4532, 4533,
 ];
 
 /// A value that is put together from chunks: whole exactly when these are the right ones.

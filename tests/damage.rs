@@ -47,7 +47,7 @@ use pgautopsy::format::heap::HeapTuples;
 use pgautopsy::format::names::{WalSegmentName, relation_path};
 use pgautopsy::format::slru::Slru;
 use pgautopsy::format::toast::{ToastValue, max_chunk_size};
-use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT};
+use pgautopsy::format::tuple::{Stored, ToastPointer, TupleDesc, VARLENA_SIZE_LIMIT, Value};
 use pgautopsy::format::types::{ForkNumber, TimeLineID, TransactionId, XLogRecPtr, XLogSegNo};
 use pgautopsy::format::version::{Layout, Major, Version};
 use pgautopsy::format::wal::effects::{Effect, effects};
@@ -2167,6 +2167,112 @@ static TUPLES: &[Row] = &[
         d.edit_value("c_jsonb", 8, |value| value[2] |= 0x10)
     })
     .since(Major::V9_4),
+    hit("value-invalid", "a compressed text that is no UTF-8", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| {
+            assert_eq!(t[at + 8] & 1, 0, "a literal");
+            t[at + 9] = 0xFF;
+        });
+        d.message = Some("invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of ");
+        d.server_error = Some("");
+        vec![d.tuple_found("value-invalid", "toasty", 0, offnum)]
+    }),
+    hit("value-invalid", "a label that there is not", |d| {
+        d.message = Some("(c_mood): enum value 99 is no label of its type");
+        d.server_error = Some("invalid internal value for enum: 99");
+        d.edit_value("c_mood", 4, |value| set_u32(value, 0, 99))
+    }),
+    hit(
+        "value-invalid",
+        "a label that there is not in an array",
+        |d| {
+            d.server_error = Some("invalid internal value for enum: 99");
+            // One dimension, its length and lower bound; the first element.
+            d.edit_value("c_moodarr", 24, |value| set_u32(value, 20, 99))
+        },
+    ),
+    hit("value-invalid", "a composite of another type", |d| {
+        d.message = Some("(c_pair): composite value is of type 23, expected ");
+        d.server_error = Some("");
+        d.edit_value("c_pair", 24, |value| set_u32(value, 4, 23))
+    }),
+    // An integer, then a text with a header of one byte.
+    hit(
+        "value-invalid",
+        "a composite with a text that is no UTF-8",
+        |d| {
+            d.message = Some(": invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of ");
+            d.edit_value("c_pair", 26, |value| value[25] = 0xFF)
+        },
+    ),
+    hit(
+        "value-invalid",
+        "a composite whose text ends behind it",
+        |d| d.edit_value("c_pair", 26, |value| value[24] = 0xFF),
+    ),
+    near_miss("value-invalid", "a composite with another text", |d| {
+        d.edit_value("c_pair", 26, |value| value[25] ^= 1);
+        vec![]
+    }),
+    hit("value-invalid", "a multirange of another type", |d| {
+        d.message = Some("(c_mrange): multirange is of type 23, expected 4451");
+        d.server_error = Some("");
+        d.edit_value("c_mrange", 16, |value| set_u32(value, 0, 23))
+    })
+    .since(Major::V14),
+    hit("value-invalid", "a multirange of a million ranges", |d| {
+        d.server_error = Some("");
+        d.edit_value("c_mrange", 16, |value| value[6] |= 0x10)
+    })
+    .since(Major::V14),
+    near_miss("value-invalid", "a multirange with another bound", |d| {
+        d.edit_value("c_mrange", 16, |value| *value.last_mut().unwrap() ^= 0x40);
+        vec![]
+    })
+    .since(Major::V14),
+    hit("value-invalid", "a jsonpath of an unknown type", |d| {
+        d.message = Some("(c_jsonpath): jsonpath has an item of unknown type 99");
+        d.server_error = Some("unrecognized jsonpath item type: 99");
+        d.edit_value("c_jsonpath", 12, |value| value[4] = 99)
+    })
+    .since(Major::V12),
+    hit("value-invalid", "a jsonpath of another version", |d| {
+        d.server_error = Some("");
+        d.edit_value("c_jsonpath", 12, |value| value[0] = 2)
+    })
+    .since(Major::V12),
+    // From lax to strict.
+    near_miss("value-invalid", "another jsonpath", |d| {
+        d.edit_value("c_jsonpath", 12, |value| value[3] ^= 0x80);
+        vec![]
+    })
+    .since(Major::V12),
+    near_miss("value-invalid", "another label", |d| {
+        let mut label = [0; 4];
+        d.value_of("alltypes", "c_mood", |value| {
+            label.copy_from_slice(value);
+            true
+        });
+        let is_other = |value: &[u8]| value != label;
+        d.edit_value_of("c_mood", is_other, |value| value.copy_from_slice(&label));
+        vec![]
+    }),
+    // No label of it can be told then.
+    near_miss(
+        "value-invalid",
+        "a label that there is not, without pg_enum",
+        |d| {
+            d.edit_value("c_mood", 4, |value| set_u32(value, 0, 99));
+            d.allowed.push("page-header-invalid");
+            d.page("pg_enum", 0, |page| set_u16(page, PD_LOWER, 0xFFFF));
+            vec![]
+        },
+    ),
+    near_miss("value-invalid", "another compressed text", |d| {
+        let (offnum, at) = d.stored(is_pglz);
+        d.tuple("toasty", 0, offnum, |t| t[at + 9] ^= 1);
+        vec![]
+    }),
     near_miss("value-invalid", "another text", |d| {
         d.tuple("ziplog", 7, 5, |t| {
             let at = usize::from(t[T_HOFF]);
@@ -4460,7 +4566,7 @@ impl<'b> Dir<'b> {
         &self,
         table: &str,
         column: &str,
-        wanted: impl Fn(&[u8]) -> bool,
+        mut wanted: impl FnMut(&[u8]) -> bool,
     ) -> (u32, u16, usize) {
         let desc = &self.base.descs[table];
         let bytes = self.read(&self.relation(table));
@@ -4471,6 +4577,7 @@ impl<'b> Dir<'b> {
                 let bytes = heap.bytes(tuple);
                 let mut found = None;
                 desc.values(&tuple.header, bytes, |attnum, _, value| {
+                    let Value::Plain(value) = value else { return };
                     if desc.name(attnum) == Some(column) && wanted(value) {
                         found = Some(value.as_ptr() as usize - bytes.as_ptr() as usize);
                     }

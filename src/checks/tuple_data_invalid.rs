@@ -148,7 +148,9 @@ pub fn run(view: &HeapView<'_, '_>, tally: &mut Tally) {
                 Err(fault) if is_judged => toast_chunk_invalid::push(view, tuple, fault, findings),
                 Err(_) => {}
             },
-            Ok(()) if judge.is_some() => value_invalid::row(view, tuple, desc, findings),
+            Ok(()) if judge.is_some() => {
+                value_invalid::row(view, tuple, desc, &mut tally.inflated, findings);
+            }
             Ok(()) => {}
         }
     }

@@ -2,39 +2,43 @@
 
 use super::tuple_data_invalid::column;
 use crate::finding::{Finding, Findings};
+use crate::format::compressed::inflate;
 use crate::format::datum::Fault;
 use crate::format::heap::HeapTuple;
-use crate::format::tuple::TupleDesc;
+use crate::format::tuple::{TupleDesc, Value};
 use crate::scan::page::HeapView;
 
 check! {
     /// ## What it means
     /// A column of a row holds bytes that its data type never has: a text that is none in the
-    /// database's encoding, a numeric with a digit above 9999, a `jsonb` or an array whose parts
-    /// end behind it. The row itself is well formed, so a page checksum or a look at the data is
-    /// all that would tell.
+    /// database's encoding, a numeric with a digit above 9999, an enum without such a label, a
+    /// `jsonb` or an array whose parts end behind it. The row itself is well formed, so a page
+    /// checksum or a look at the data is all that would tell.
     ///
-    /// Where the type's output function notices, every query of the column and `pg_dump` fail,
-    /// and the report has the words. Elsewhere nobody notices at once. A text goes out as it is,
-    /// by `pg_dump` too, but a restore of that dump fails with `invalid byte sequence for
-    /// encoding ...` and the bytes that the report shows, and so do queries by clients with
-    /// another encoding. A numeric, a bit string, a range or a text search value prints garbage.
-    /// Where parts end behind the value the server reads what lies behind it in memory, and may crash.
+    /// Where the type's output function notices, every query of the column and `pg_dump` fail, and
+    /// the report has the words. Elsewhere nobody notices at once. A text goes out as it is, by
+    /// `pg_dump` too, but a restore of that dump fails with `invalid byte sequence for encoding
+    /// ...` and the bytes that the report shows, and so do queries by clients with another
+    /// encoding. A numeric, a bit string, a range or a text search value prints garbage. Where
+    /// parts end behind the value the server reads what lies behind it in memory, and may crash.
     ///
     /// ## How it is decided
     /// Each value of a row that a query would return is looked at by its column's type
     /// (`pg_attribute.atttypid`), for the built-in types `text`, `varchar`, `char(n)`, `name`,
     /// `json`, `jsonb`, `xml`, `numeric`, `boolean`, dates and times, `inet`, `cidr`, bit strings,
-    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, for arrays of built-in types, and for
-    /// domains over any of these (`pg_type.typbasetype`). Texts are held against the database's
-    /// encoding (`pg_database`) where that is UTF8 or one of EUC (`wchar.c: pg_utf8_islegal` and
-    /// its like); in all others, and in system catalogs, no byte may be zero. What some release
-    /// could have written passes, though today's would not.
+    /// `path`, `polygon`, `tsvector`, `tsquery`, ranges, multiranges and `jsonpath`, for enums by
+    /// the labels of their type (`pg_enum`), for composite types column by column, for arrays of
+    /// all of these, and for domains over any (`pg_type.typbasetype`). Labels count whoever added
+    /// them; where `pg_enum` cannot be read to its end, enums are not looked at. Texts are held
+    /// against the database's encoding (`pg_database`) where that is UTF8 or one of EUC (`wchar.c:
+    /// pg_utf8_islegal` and its like); in all others, and in system catalogs, no byte may be zero.
+    /// What some release could have written passes, though today's would not.
     ///
-    /// Values that are compressed or stored out of line are not looked at, nor are enums,
-    /// composite types and types of extensions, dropped columns, pages that replay changes or
-    /// that come from behind the end of WAL, and tables whose columns the catalogs do not tell
-    /// beyond doubt.
+    /// Values that are compressed in their row are decompressed and looked at likewise, but for
+    /// those of more than a megabyte. Values stored out of line are not looked at, nor are
+    /// composite types that are rows of tables or lie within others, compressed values within
+    /// composites, types of extensions, dropped columns, pages that replay changes or that come
+    /// from behind the end of WAL, and tables whose columns the catalogs do not tell beyond doubt.
     ///
     /// ## What else may cause it
     /// Flipped bits in memory or on disk; a page of which a part is older or foreign. When
@@ -52,17 +56,26 @@ check! {
     "value-invalid" Damage Heap: "value that its type cannot have"
 }
 
-/// Looks at the values of a row, which was taken apart to its end.
+/// Looks at the values of a row, which was taken apart to its end; `room` is for those that are
+/// compressed.
 pub(super) fn row(
     view: &HeapView<'_, '_>,
     tuple: &HeapTuple,
     desc: &TupleDesc,
+    room: &mut Vec<u8>,
     findings: &mut Findings,
 ) {
     let layout = &view.view.context.layout;
     let bytes = view.heap.bytes(tuple);
     desc.values(&tuple.header, bytes, |attnum, value_type, value| {
-        if let Err(fault) = value_type.judge(value, layout) {
+        let value = match value {
+            Value::Plain(value) => Some(value),
+            // One that does not decompress is told of already.
+            Value::Compressed(varlena) => inflate(varlena, layout, room),
+        };
+        if let Some(value) = value
+            && let Err(fault) = value_type.judge(value, layout)
+        {
             findings.push(finding(view, tuple, &column(desc, attnum), fault));
         }
     });

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! global/pg_filenode.map -> pg_database, pg_tablespace
-//! each database: pg_filenode.map -> pg_class -> pg_namespace, which no map knows
-//!                                -> pg_attribute
+//! each database: pg_filenode.map -> pg_class -> pg_namespace, pg_enum, which no map knows
+//!                                -> pg_attribute, pg_type
 //! ```
 //!
 //! Sources: `utils/cache/relmapper.c`, `utils/cache/relcache.c: RelationInitPhysicalAddr`,
@@ -17,11 +17,12 @@
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
-    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID,
-    NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase, PgIndex, PgNamed,
-    PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID, TYPE_RELATION_ID,
+    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, ENUM_RELATION_ID, HEAP_TABLE_AM_OID,
+    INDEX_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase,
+    PgEnum, PgIndex, PgNamed, PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
+    TYPE_RELATION_ID,
 };
-use crate::format::datum::{Encoding, ValueType};
+use crate::format::datum::{Encoding, Labels, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
 use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
@@ -182,7 +183,7 @@ impl Catalog {
             .map(|(db_oid, spc_oid)| reader.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         reader.pin(files.tables.keys().chain(&classes).copied());
-        for (db_oid, rel_number) in reader.possible_namespaces(&classes) {
+        for (db_oid, rel_number) in reader.possible_files(&classes, &[NAMESPACE_RELATION_ID]) {
             let spc_oid = reader.folders.get(&db_oid).copied().unwrap_or_default();
             files.tables.insert(
                 locator(spc_oid, db_oid, rel_number),
@@ -546,6 +547,8 @@ const MAPPED_CATALOGS: [Oid; 3] = [
     ATTRIBUTE_RELATION_ID,
     TYPE_RELATION_ID,
 ];
+/// Those of its other catalogs.
+const UNMAPPED_CATALOGS: [Oid; 2] = [NAMESPACE_RELATION_ID, ENUM_RELATION_ID];
 
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
@@ -558,9 +561,9 @@ impl Reader<'_> {
             .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         self.pin(shared.into_iter().chain(classes.iter().copied()));
-        let mut namespaces = BTreeSet::new();
+        let mut unmapped = BTreeSet::new();
         if let Some(redo) = redo {
-            namespaces = self.possible_namespaces(&classes);
+            unmapped = self.possible_files(&classes, &UNMAPPED_CATALOGS);
             let initial = MAPPED_CATALOGS;
             let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
                 .maps
@@ -572,7 +575,7 @@ impl Reader<'_> {
                 shared.contains(&l)
                     || l.db_oid != 0
                         && (files.unwrap_or(initial).contains(&l.rel_number)
-                            || is_possible_namespace(&namespaces, l))
+                            || is_possible(&unmapped, l))
             });
         }
 
@@ -596,6 +599,7 @@ impl Reader<'_> {
             MAPPED_CATALOGS.map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
+        let mut unmapped_files = BTreeSet::new();
         // Read later, by `indexes`, and brought within reach with the rest.
         let mut index_files = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
@@ -610,41 +614,39 @@ impl Reader<'_> {
                     continue;
                 }
             }
-            let namespace = rows
-                .iter()
-                .find(|row| row.oid == NAMESPACE_RELATION_ID)
-                .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
-            let index = rows.iter().find(|row| row.oid == INDEX_RELATION_ID);
-            index_files.extend(index.and_then(|row| self.locate(spc_oid, db_oid, &row.value)));
-            let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let encoding = catalog
-                .databases
-                .get(&db_oid)
-                .map_or(Encoding::Bytes, |database| {
-                    Encoding::from_number(database.encoding)
-                });
-            let domains = self.domains(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID));
-            let descs = self.tuple_descs(attribute, &rows, encoding, &domains);
-            // Shared relations are told of by one database or another.
-            let shared = catalog.newest.entry(0).or_default();
-            *shared = self.newest.max(*shared);
-            catalog.newest.insert(db_oid, self.newest);
-            rows_of.push((spc_oid, db_oid, rows, descs, namespace));
+            let file_of = |oid| {
+                let row = rows.iter().find(|row| row.oid == oid);
+                row.and_then(|row| self.locate(spc_oid, db_oid, &row.value))
+            };
+            let files @ [namespace, pg_enum] = UNMAPPED_CATALOGS.map(file_of);
+            index_files.extend(file_of(INDEX_RELATION_ID));
+            unmapped_files.extend(files.into_iter().flatten());
+            rows_of.push((spc_oid, db_oid, rows, self.newest, namespace, pg_enum));
         }
 
-        let schema_files: BTreeSet<RelFileLocator> =
-            rows_of.iter().filter_map(|(.., file)| *file).collect();
         if let Some(redo) = redo {
-            // A pg_namespace that a VACUUM FULL in the WAL rewrote.
-            let is_new = |l: &RelFileLocator| !is_possible_namespace(&namespaces, *l);
+            // Those that a VACUUM FULL in the WAL rewrote.
+            let is_new = |l: &RelFileLocator| !is_possible(&unmapped, *l);
             let new: BTreeSet<RelFileLocator> =
-                schema_files.iter().copied().filter(is_new).collect();
+                unmapped_files.iter().copied().filter(is_new).collect();
             if !new.is_empty() {
                 self.replay(redo, &|l| new.contains(&l));
             }
         }
-        self.pin(schema_files.into_iter().chain(index_files));
-        for (spc_oid, db_oid, rows, descs, namespace) in rows_of {
+        self.pin(unmapped_files.into_iter().chain(index_files));
+        for (spc_oid, db_oid, rows, newest, namespace, pg_enum) in rows_of {
+            let database = catalog.databases.get(&db_oid);
+            let encoding = database.map_or(Encoding::Bytes, |database| {
+                Encoding::from_number(database.encoding)
+            });
+            self.newest = newest;
+            let mut types = self.types(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID), pg_enum);
+            let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
+            let descs = self.tuple_descs(attribute, &rows, encoding, &mut types);
+            // Shared relations are told of by one database or another.
+            let shared = catalog.newest.entry(0).or_default();
+            *shared = self.newest.max(*shared);
+            catalog.newest.insert(db_oid, self.newest);
             let schemas: BTreeMap<Oid, Arc<str>> = namespace
                 .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))
                 .unwrap_or_default()
@@ -759,9 +761,13 @@ impl Reader<'_> {
         Some(locator(spc_oid, db_oid, rel_number))
     }
 
-    /// Every file that any version of `pg_namespace`'s row on disk names, by database:
-    /// redo of the blocks of most of them is what is needed.
-    fn possible_namespaces(&self, classes: &[RelFileLocator]) -> BTreeSet<(Oid, RelFileNumber)> {
+    /// Every file that any version of some catalogs' rows on disk names, by database: redo of
+    /// the blocks of most of them is what is needed.
+    fn possible_files(
+        &self,
+        classes: &[RelFileLocator],
+        catalogs: &[Oid],
+    ) -> BTreeSet<(Oid, RelFileNumber)> {
         let mut found = BTreeSet::new();
         let mut room = HeapTuples::new(&self.layout);
         for class in classes {
@@ -771,7 +777,7 @@ impl Reader<'_> {
                 for tuple in heap.tuples {
                     let row = PgClass::parse(&self.layout, &tuple.header, heap.bytes(tuple));
                     if let Ok(row) = row
-                        && row.oid == NAMESPACE_RELATION_ID
+                        && catalogs.contains(&row.oid)
                     {
                         found.insert((class.db_oid, row.relfilenode));
                     }
@@ -892,13 +898,80 @@ impl Reader<'_> {
         }
     }
 
-    /// What the domains of a database are over. That never changes.
-    fn domains(&mut self, pg_type: RelFileLocator) -> HashMap<Oid, Oid> {
-        let key = |row: &PgType| (row.typtype == b'd').then_some(row.oid);
+    /// The domains, enums and composite types of a database. What a type is never changes.
+    fn types(&mut self, pg_type: RelFileLocator, pg_enum: Option<RelFileLocator>) -> Types {
+        let key = |row: &PgType| matches!(row.typtype, b'c' | b'd' | b'e').then_some(row.oid);
         let rows = self.rows(pg_type, PgType::parse, key);
-        rows.iter()
-            .map(|row| (row.oid, row.value.typbasetype))
-            .collect()
+        let mut labels = pg_enum
+            .and_then(|pg_enum| self.labels(pg_enum))
+            .unwrap_or_default();
+        labels.sort_unstable_by_key(|label| (label.enumtypid, label.oid));
+        labels.dedup();
+        let mut all: Vec<Oid> = labels.iter().map(|label| label.oid).collect();
+        all.sort_unstable();
+        let all: Arc<[Oid]> = all.into();
+        let labels: HashMap<Oid, Arc<Labels>> = labels
+            .chunk_by(|a, b| a.enumtypid == b.enumtypid)
+            .filter_map(|of_type| {
+                let oids: Vec<Oid> = of_type.iter().map(|label| label.oid).collect();
+                let labels = Labels::new(&oids, Arc::clone(&all));
+                Some((of_type.first()?.enumtypid, Arc::new(labels)))
+            })
+            .collect();
+        let mut types = Types::default();
+        for row in rows.iter().map(|row| row.value) {
+            match row.typtype {
+                b'd' => {
+                    types.domains.insert(row.oid, row.typbasetype);
+                }
+                b'c' => {
+                    types.composites.insert(row.typrelid, row);
+                }
+                _ => {
+                    if let Some(labels) = labels.get(&row.oid) {
+                        let single = ValueType::of_enum(Arc::clone(labels));
+                        let array = ValueType::of_enum_array(row.oid, Arc::clone(labels));
+                        types.add(row, 4, single, array);
+                    }
+                }
+            }
+        }
+        types
+    }
+
+    /// The labels of a database's enums, unless it cannot be told that these are all. A row
+    /// counts whatever became of its transaction: none is ever taken away from a type, and one
+    /// that was lost with the commit log may have been there.
+    fn labels(&mut self, pg_enum: RelFileLocator) -> Option<Vec<PgEnum>> {
+        let layout = self.layout;
+        let mut labels = Vec::new();
+        let mut room = HeapTuples::new(&layout);
+        let mut is_whole = true;
+        let mut take = |page: &[u8]| {
+            let heap = room
+                .read(page)
+                .ok()
+                .filter(|_| server_accepts(page, &layout));
+            let Some(heap) = heap else {
+                return is_zeroed(page);
+            };
+            heap.tuples.iter().all(|tuple| {
+                let row = PgEnum::parse(&layout, &tuple.header, heap.bytes(tuple));
+                labels.extend(row.ok());
+                row.is_ok()
+            })
+        };
+        let of_file = (pg_enum, 0)..=(pg_enum, BlockNumber::MAX);
+        for (_, page) in self.replayed.pages.range(of_file.clone()) {
+            is_whole &= take(page);
+        }
+        self.each_block_on_disk(pg_enum, |blkno, block| {
+            if !self.replayed.pages.contains_key(&(pg_enum, blkno)) {
+                is_whole &= block.is_ok_and(&mut take);
+            }
+        });
+        is_whole &= self.replayed.lost.range(of_file).next().is_none();
+        is_whole.then_some(labels)
     }
 
     /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
@@ -909,19 +982,19 @@ impl Reader<'_> {
         attribute: RelFileLocator,
         classes: &[Row<PgClass>],
         encoding: Encoding,
-        domains: &HashMap<Oid, Oid>,
+        types: &mut Types,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
-        let tables: HashMap<Oid, u16> = classes
+        let tables: HashMap<Oid, &PgClass> = classes
             .iter()
             .filter(|row| {
                 let class = &row.value;
                 // Other access methods have pages of their own kind.
-                matches!(class.relkind, b'r' | b'm' | b't')
-                    && (!since_12 || class.relam == HEAP_TABLE_AM_OID)
-                    && row.certain
+                let is_heap = matches!(class.relkind, b'r' | b'm' | b't')
+                    && (!since_12 || class.relam == HEAP_TABLE_AM_OID);
+                (is_heap || class.relkind == b'c') && row.certain
             })
-            .map(|row| (row.oid, row.value.relnatts))
+            .map(|row| (row.oid, &row.value))
             .collect();
         let key = |row: &PgAttribute| {
             let is_wanted = row.attnum > 0 && tables.contains_key(&row.attrelid);
@@ -933,44 +1006,63 @@ impl Reader<'_> {
         if self.replayed.lost.range(of_attribute).next().is_some() {
             return HashMap::new();
         }
-        let mut descs = HashMap::new();
+        let mut composites = Vec::new();
+        let mut of_tables = Vec::new();
         for of_table in rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
             let Some((attrelid, _)) = of_table.first().map(|row| row.oid) else {
                 continue;
             };
-            let whole = tables.get(&attrelid).copied().map(usize::from) == Some(of_table.len());
+            let Some(class) = tables.get(&attrelid) else {
+                continue;
+            };
+            let whole = usize::from(class.relnatts) == of_table.len();
             if !whole || of_table.iter().any(|row| !row.certain) {
                 continue;
             }
-            let Some(desc) = TupleDesc::new(of_table.iter().map(|row| &row.value)) else {
-                continue;
-            };
-            let encoding = match attrelid {
-                ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
-                _ => encoding,
-            };
-            let types = of_table.iter().map(|row| {
-                let row = &row.value;
-                let mut oid = row.atttypid;
-                // A domain may be over another. Rows that are garbage may lead round in a circle.
-                for _ in 0..16 {
-                    let Some(base) = domains.get(&oid) else { break };
-                    oid = *base;
-                }
-                ValueType::of(oid, row.attlen, encoding)
-            });
-            let desc = desc.with_types(types);
-            let desc = match self.descs.get(&desc) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let desc = Arc::new(desc);
-                    self.descs.insert(Arc::clone(&desc));
-                    desc
-                }
-            };
-            descs.insert(attrelid, desc);
+            if class.relkind != b'c' {
+                of_tables.push((attrelid, of_table));
+            } else if let Some(row) = types.composites.get(&attrelid).copied()
+                && let Some(desc) = self.tuple_desc(attrelid, of_table, encoding, types)
+            {
+                composites.push((row, desc));
+            }
         }
-        descs
+        // Those within others were not known yet, and are not judged.
+        for (row, desc) in composites {
+            let single = ValueType::of_composite(row.oid, Arc::clone(&desc));
+            let array = ValueType::of_composite_array(row.oid, desc);
+            types.add(row, -1, single, array);
+        }
+        of_tables
+            .into_iter()
+            .filter_map(|(attrelid, of_table)| {
+                let desc = self.tuple_desc(attrelid, of_table, encoding, types)?;
+                Some((attrelid, desc))
+            })
+            .collect()
+    }
+
+    /// How the tuples of one table are laid out.
+    fn tuple_desc(
+        &mut self,
+        attrelid: Oid,
+        rows: &[Row<PgAttribute, (Oid, i16)>],
+        encoding: Encoding,
+        types: &Types,
+    ) -> Option<Arc<TupleDesc>> {
+        let desc = TupleDesc::new(rows.iter().map(|row| &row.value))?;
+        let encoding = match attrelid {
+            ..FIRST_NORMAL_OBJECT_ID => Encoding::Bytes,
+            _ => encoding,
+        };
+        let value_types = rows.iter().map(|row| types.of(&row.value, encoding));
+        let desc = desc.with_types(value_types);
+        if let Some(known) = self.descs.get(&desc) {
+            return Some(Arc::clone(known));
+        }
+        let desc = Arc::new(desc);
+        self.descs.insert(Arc::clone(&desc));
+        Some(desc)
     }
 
     /// The rows of a catalog that a query would find after recovery, one for each key; those
@@ -1087,6 +1179,43 @@ impl Reader<'_> {
     }
 }
 
+/// The types of a database that are not built in.
+#[derive(Default)]
+struct Types {
+    /// What domains are over.
+    domains: HashMap<Oid, Oid>,
+    /// Composite types, those of tables among them, by their relations.
+    composites: HashMap<Oid, PgType>,
+    /// Enums of which all labels are known, composite types whose columns are, and the types of
+    /// arrays of both: `attlen`, and what their values must be.
+    known: HashMap<Oid, (i16, ValueType)>,
+}
+
+impl Types {
+    fn add(&mut self, row: PgType, attlen: i16, single: ValueType, array: ValueType) {
+        self.known.insert(row.oid, (attlen, single));
+        if row.typarray != 0 {
+            self.known.insert(row.typarray, (-1, array));
+        }
+    }
+
+    /// What the values of a column must be.
+    fn of(&self, column: &PgAttribute, encoding: Encoding) -> Option<ValueType> {
+        let mut oid = column.atttypid;
+        // A domain may be over another. Rows that are garbage may lead round in a circle.
+        for _ in 0..16 {
+            let Some(base) = self.domains.get(&oid) else {
+                break;
+            };
+            oid = *base;
+        }
+        match self.known.get(&oid) {
+            Some((attlen, known)) => (*attlen == column.attlen).then(|| known.clone()),
+            None => ValueType::of(oid, column.attlen, encoding),
+        }
+    }
+}
+
 /// Bytes of a `pg_filenode.map` and more.
 const MAP_LIMIT: usize = 1024;
 /// Complaints about one file that are told one by one.
@@ -1113,10 +1242,10 @@ pub fn block_on_disk(
     (whole && server_accepts(&page, layout)).then_some(page)
 }
 
-/// Whether a file may hold `pg_namespace`; beside those that rows on disk name, `initdb` and
-/// `CREATE DATABASE` may have given it its object identifier as number.
-fn is_possible_namespace(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
-    file.rel_number == NAMESPACE_RELATION_ID || found.contains(&(file.db_oid, file.rel_number))
+/// Whether a file may hold one of [`UNMAPPED_CATALOGS`]; beside those that rows on disk name,
+/// `initdb` and `CREATE DATABASE` may have given it its object identifier as number.
+fn is_possible(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
+    UNMAPPED_CATALOGS.contains(&file.rel_number) || found.contains(&(file.db_oid, file.rel_number))
 }
 
 fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {

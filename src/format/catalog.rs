@@ -1,4 +1,5 @@
-//! Rows of the system catalogs that name databases, tablespaces, schemas and relations.
+//! Rows of the system catalogs that name databases, tablespaces, schemas and relations, and tell
+//! what lies in tables.
 //!
 //! Sources: `catalog/pg_class.h`, `pg_attribute.h`, `pg_database.h`, `pg_namespace.h`, `pg_tablespace.h`, 9.0
 //! to 19. The columns read here are of fixed width and never null, so they lie where a C
@@ -11,6 +12,7 @@
 //!              reltablespace relpages reltuples ... relkind:1 ... relfrozenxid relminmxid
 //! pg_database  datname:64 datdba encoding ... dattablespace
 //! pg_namespace nspname:64 nspowner        pg_tablespace spcname:64 spcowner
+//! pg_enum      enumtypid ...
 //! pg_attribute attrelid attname:64 atttypid ... attlen:2 attnum:2 ... attbyval:1 ...
 //! ```
 
@@ -34,6 +36,8 @@ pub const TYPE_RELATION_ID: Oid = 1247;
 pub const NAMESPACE_RELATION_ID: Oid = 2615;
 /// `IndexRelationId`: `pg_index`.
 pub const INDEX_RELATION_ID: Oid = 2610;
+/// `EnumRelationId`: `pg_enum`.
+pub const ENUM_RELATION_ID: Oid = 3501;
 /// `HEAP_TABLE_AM_OID`, 12 and later.
 pub const HEAP_TABLE_AM_OID: Oid = 2;
 /// `PG_TOAST_NAMESPACE`.
@@ -440,8 +444,12 @@ impl PgNamed {
 pub struct PgType {
     /// Object identifier.
     pub oid: Oid,
-    /// `typtype`: `d` for a domain.
+    /// `typtype`: `d` for a domain, `e` for an enum, `c` for a composite type.
     pub typtype: u8,
+    /// `typrelid`: of a composite type the relation with its columns.
+    pub typrelid: Oid,
+    /// `typarray`: the type of its arrays.
+    pub typarray: Oid,
     /// `typbasetype`: the type that a domain is over, which may be another domain.
     pub typbasetype: Oid,
 }
@@ -465,18 +473,47 @@ impl PgType {
         let typtype = c.u8()?;
         // typcategory, typispreferred, typisdefined, typdelim
         c.skip(4)?;
-        let _typrelid = c.u32()?;
+        let typrelid = c.u32()?;
         if layout.since(Major::V14) {
             let _typsubscript = c.u32()?;
         }
         let _typelem = c.u32()?;
-        let _typarray = c.u32()?;
+        let typarray = c.u32()?;
         // Seven functions, from typinput to typanalyze; typalign, typstorage, typnotnull.
         c.skip(7 * 4 + 3)?;
         Ok(Self {
             oid,
             typtype,
+            typrelid,
+            typarray,
             typbasetype: c.u32()?,
+        })
+    }
+}
+
+/// A row of `pg_enum`: a label of an enum.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgEnum {
+    /// Object identifier, which is what values are.
+    pub oid: Oid,
+    /// `enumtypid`: its type.
+    pub enumtypid: Oid,
+}
+
+impl PgEnum {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, or has no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "pg_enum row", header, tuple)?;
+        Ok(Self {
+            oid,
+            enumtypid: c.u32()?,
         })
     }
 }
@@ -607,10 +644,25 @@ mod tests {
             let mut columns = named("postcode", typbasetype + 4);
             columns[75] = b'd';
             columns[typbasetype..].copy_from_slice(&25_u32.to_le_bytes());
+            // Seven functions and three letters lie between.
+            let typarray = typbasetype - 36;
+            columns[typarray..typarray + 4].copy_from_slice(&16_399_u32.to_le_bytes());
             let (header, bytes) = tuple(&layout, 16_400, &columns);
             let row = PgType::parse(&layout, &header, &bytes).unwrap();
             assert_eq!((row.oid, row.typtype, row.typbasetype), (16_400, b'd', 25));
+            assert_eq!(row.typarray, 16_399);
             assert!(PgType::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
+    fn labels_of_enums() {
+        for major in [Major::V9_0, Major::V9_1, Major::V12] {
+            let layout = layout(major);
+            let (header, bytes) = tuple(&layout, 16_500, &16_400_u32.to_le_bytes());
+            let row = PgEnum::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.oid, row.enumtypid), (16_500, 16_400));
+            assert!(PgEnum::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
         }
     }
 
@@ -640,6 +692,7 @@ mod tests {
             let _ = PgAttribute::parse(&layout, &header, &bytes);
             let _ = PgNamed::parse(&layout, &header, &bytes);
             let _ = PgType::parse(&layout, &header, &bytes);
+            let _ = PgEnum::parse(&layout, &header, &bytes);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a compressed value inflates to what its header tells, without inflating it.
+//! Compressed values: whether one inflates to what its header tells, without inflating it, and
+//! what it inflates to.
 //!
 //! Sources: `detoast.c: toast_decompress_datum`, `toast_compression.c: pglz_decompress_datum`,
 //! `lz4_decompress_datum` (`tuptoaster.c: toast_decompress_datum` up to 12).
@@ -8,7 +9,7 @@
 //! ```
 
 use super::cursor::Malformed;
-use super::tuple::{Compression, VARHDRSZ, VARLENA_SIZE_LIMIT};
+use super::tuple::{COMPRESSED_HEADER_SIZE, Compression, VARHDRSZ, VARLENA_SIZE_LIMIT};
 use super::version::{Layout, Major};
 use super::{lz4, pglz};
 use std::fmt;
@@ -159,5 +160,96 @@ impl Inflation {
         };
         let malformed = first.or(self.fault).or_else(|| finished().err())?;
         Some(CompressionFault::Data(malformed, self.size))
+    }
+}
+
+/// What a value that is inflated may come to.
+const INFLATED_LIMIT: usize = 1 << 20;
+
+/// What a varlena that is compressed in its place inflates to, put into `room`, which grows as
+/// it must; `None` when it does not inflate, or to more than a megabyte.
+pub fn inflate<'r>(varlena: &[u8], layout: &Layout, room: &'r mut Vec<u8>) -> Option<&'r [u8]> {
+    let header = Compression::of(varlena)?;
+    let source = varlena.get(COMPRESSED_HEADER_SIZE..)?;
+    let size = usize::try_from(header.size(layout)).ok()?;
+    if size > INFLATED_LIMIT {
+        return None;
+    }
+    if room.len() < size {
+        room.resize(size, 0);
+    }
+    let dest = room.get_mut(..size)?;
+    let inflated = match header.method(layout) {
+        0 => pglz::inflate(source, dest).and_then(|stream| {
+            if layout.since(Major::V12) {
+                stream.finish()
+            } else {
+                stream.finish_before_12()
+            }
+        }),
+        1 => lz4::decompress(source, dest),
+        _ => return None,
+    };
+    inflated.is_ok().then_some(dest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Version;
+    use proptest::prelude::*;
+
+    fn varlena(info: u32, stream: &[u8]) -> Vec<u8> {
+        [&[0; 4], &info.to_le_bytes()[..], stream].concat()
+    }
+
+    fn inflated(major: Major, varlena: &[u8]) -> Option<Vec<u8>> {
+        // What an earlier value left must not show.
+        let mut room = vec![0xAA; 4];
+        let layout = Layout::usual(Version::of(major).unwrap());
+        inflate(varlena, &layout, &mut room).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn values_are_inflated() {
+        let pglz = [0b100, b'a', b'b', 0x04, 0x02];
+        let raw = Some(b"ababababa".to_vec());
+        for major in [Major::V9_0, Major::V11, Major::V12, Major::V14] {
+            assert_eq!(inflated(major, &varlena(9, &pglz)), raw);
+            assert_eq!(inflated(major, &varlena(10, &pglz)), None);
+        }
+        // The last match goes too far.
+        assert_eq!(inflated(Major::V11, &varlena(8, &pglz)), None);
+        let cut = inflated(Major::V12, &varlena(8, &pglz));
+        assert_eq!(cut, Some(b"abababab".to_vec()));
+        let lz4 = [0x23, b'a', b'b', 2, 0, 0x10, b'c'];
+        let raw = Some(b"ababababac".to_vec());
+        assert_eq!(inflated(Major::V14, &varlena(1 << 30 | 10, &lz4)), raw);
+        assert_eq!(inflated(Major::V13, &varlena(1 << 30 | 10, &lz4)), None);
+        assert_eq!(inflated(Major::V14, &varlena(1 << 30 | 9, &lz4)), None);
+        assert_eq!(inflated(Major::V14, &varlena(2 << 30 | 10, &lz4)), None);
+        assert_eq!(inflated(Major::V14, &varlena(2 << 20, &pglz)), None);
+        assert_eq!(inflated(Major::V14, &[0; 6]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_inflates_has_no_fault(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60), size in 0..200_u32,
+            method in 0..4_u32, old in any::<bool>(),
+        ) {
+            let major = if old { Major::V11 } else { Major::V15 };
+            let layout = Layout::usual(Version::of(major).unwrap());
+            let method = if old { 0 } else { method };
+            let varlena = varlena(method << 30 | size, &bytes);
+            let header = Compression::of(&varlena).unwrap();
+            let is_sound = Inflation::new(header, &layout).is_ok_and(|mut inflation| {
+                inflation.feed(&bytes);
+                inflation.fault().is_none()
+            });
+            let raw = inflated(major, &varlena);
+            prop_assert_eq!(raw.is_some(), is_sound);
+            prop_assert!(raw.is_none_or(|raw| raw.len() == size as usize));
+        }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Sources: `catalog/pg_type.dat` for the numbers, `utils/adt/numeric.c`, `varbit.c`,
 //! `network.c: network_out`, `timestamp.c: timestamp2tm` and `interval2tm`, `date.c`,
-//! `utils/geo_decls.h`, `tsearch/ts_type.h`, `utils/rangetypes.h`.
+//! `utils/geo_decls.h`, `tsearch/ts_type.h`, `utils/rangetypes.h`, `multirangetypes.c`.
 //!
 //! ```text
 //! numeric   header:2 of 11 special, 10 sign dscale weight, else dscale and weight:2; digits:2 each
@@ -16,29 +16,36 @@
 //! bit       bits:4, bytes            path     npts:4 closed:4 0:4, 16 each
 //! polygon   npts:4 box:32, 16 each   range    type:4 lower upper flags:1
 //! tsvector  size:4, haspos:1 len:11 pos:20 each, lexemes with their positions
+//! multirange  type:4 count:4, place of each range but the first:4, flags of each:1, bounds
 //! tsquery   size:4, 12 each: type:1 ...: value: 8 len:12 distance:20; operator: 1 oper:1, 4 left
 //! ```
 
 mod array;
+mod composite;
 mod encoding;
 mod jsonb;
+mod jsonpath;
 
 pub use encoding::Encoding;
 
 use super::page::{u16_at, u32_at, u64_at};
+use super::tuple::TupleDesc;
 use super::types::Oid;
 use super::version::{Layout, Major};
+use composite::Composite;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// What the bytes of a value must be.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ValueType {
     kind: Kind,
     encoding: Encoding,
 }
 
 /// Types that share a parser.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Kind {
     Bool,
     Text,
@@ -57,8 +64,32 @@ enum Kind {
     TsQuery,
     /// By its number.
     Range(Oid, Bound),
+    /// The same.
+    Multirange(Oid, Bound),
+    Jsonpath,
     /// By its elements' place in [`TYPES`].
     Array(u8),
+    Enum(Arc<Labels>),
+    Composite(Arc<Composite>),
+    /// Of elements that are not among [`TYPES`].
+    ArrayOf(Arc<Type>),
+}
+
+/// What the values of an enum may be: object identifiers of rows of `pg_enum`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Labels {
+    of_type: Box<[Oid]>,
+    /// Of all enums of the database: what the output function looks for.
+    all: Arc<[Oid]>,
+}
+
+impl Labels {
+    /// Labels of one type, and those of all; both in order.
+    #[must_use]
+    pub fn new(of_type: &[Oid], all: Arc<[Oid]>) -> Self {
+        let of_type = of_type.into();
+        Self { of_type, all }
+    }
 }
 
 /// What a range is of.
@@ -71,7 +102,15 @@ enum Bound {
     Timestamp,
 }
 
-/// A built-in type, as every release has it.
+impl Hash for Labels {
+    /// By the few labels of the type: those of all types may be many.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.of_type.hash(state);
+    }
+}
+
+/// A type. Built-in ones are as every release has them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Type {
     oid: Oid,
     /// The type of its arrays.
@@ -106,7 +145,7 @@ const fn of(oid: Oid, array: Oid, len: i16, align: usize, kind: Kind) -> Type {
 
 /// Left out are types that not every release has alike (`line`, `aclitem`), and those without
 /// arrays of which nothing can be told.
-static TYPES: [Type; 53] = [
+static TYPES: [Type; 60] = [
     of(16, 1000, 1, 1, Kind::Bool),
     free(17, 1001, -1, 4), // bytea
     free(18, 1002, 1, 1),  // "char"
@@ -159,6 +198,13 @@ static TYPES: [Type; 53] = [
     of(3910, 3911, -1, 8, Kind::Range(3910, Bound::Timestamp)), // tstzrange
     of(3912, 3913, -1, 4, Kind::Range(3912, Bound::Date)),
     of(3926, 3927, -1, 8, Kind::Range(3926, Bound::Int8)),
+    of(4072, 4073, -1, 4, Kind::Jsonpath),
+    of(4451, 6150, -1, 4, Kind::Multirange(4451, Bound::Int4)),
+    of(4532, 6151, -1, 4, Kind::Multirange(4532, Bound::Numeric)),
+    of(4533, 6152, -1, 8, Kind::Multirange(4533, Bound::Timestamp)),
+    of(4534, 6153, -1, 8, Kind::Multirange(4534, Bound::Timestamp)), // tstzmultirange
+    of(4535, 6155, -1, 4, Kind::Multirange(4535, Bound::Date)),
+    of(4536, 6157, -1, 8, Kind::Multirange(4536, Bound::Int8)),
     free(5069, 271, 8, 8), // xid8
 ];
 
@@ -214,7 +260,7 @@ impl ValueType {
     pub fn of(atttypid: Oid, attlen: i16, encoding: Encoding) -> Option<Self> {
         let kind = TYPES.iter().zip(0_u8..).find_map(|(known, at)| {
             if known.oid == atttypid && known.len == attlen {
-                known.kind
+                known.kind.clone()
             } else {
                 (known.array == atttypid && attlen == -1).then_some(Kind::Array(at))
             }
@@ -222,12 +268,51 @@ impl ValueType {
         Some(Self { kind, encoding })
     }
 
+    /// What values of an enum must be.
+    #[must_use]
+    pub const fn of_enum(labels: Arc<Labels>) -> Self {
+        Self {
+            kind: Kind::Enum(labels),
+            encoding: Encoding::Bytes,
+        }
+    }
+
+    /// What arrays of an enum must be, whose object identifier is `oid`.
+    #[must_use]
+    pub fn of_enum_array(oid: Oid, labels: Arc<Labels>) -> Self {
+        let element = of(oid, 0, 4, 4, Kind::Enum(labels));
+        Self {
+            kind: Kind::ArrayOf(Arc::new(element)),
+            encoding: Encoding::Bytes,
+        }
+    }
+
+    /// What values of a composite type must be, whose rows are laid out like this.
+    #[must_use]
+    pub fn of_composite(oid: Oid, desc: Arc<TupleDesc>) -> Self {
+        Self {
+            kind: Kind::Composite(Arc::new(Composite { oid, desc })),
+            encoding: Encoding::Bytes,
+        }
+    }
+
+    /// What arrays of a composite type must be.
+    #[must_use]
+    pub fn of_composite_array(oid: Oid, desc: Arc<TupleDesc>) -> Self {
+        let element = Self::of_composite(oid, desc).kind;
+        Self {
+            kind: Kind::ArrayOf(Arc::new(of(oid, 0, -1, 8, element))),
+            encoding: Encoding::Bytes,
+        }
+    }
+
     /// Whether [`Self::judge`] finds nothing wrong.
     #[inline(always)]
     #[must_use]
     pub fn has(&self, value: &[u8], layout: &Layout) -> bool {
         // Nearly every value with something to judge is a text, of ASCII alone.
-        self.kind == Kind::Text && encoding::is_ascii(value) || self.judge(value, layout).is_ok()
+        matches!(self.kind, Kind::Text) && encoding::is_ascii(value)
+            || self.judge(value, layout).is_ok()
     }
 
     /// Whether some bytes are a value: without their varlena header, and neither compressed nor
@@ -235,19 +320,20 @@ impl ValueType {
     ///
     /// # Errors
     /// When they cannot be.
-    pub fn judge(self, value: &[u8], layout: &Layout) -> Judged {
-        match self.kind {
-            Kind::Array(of) => match TYPES.get(usize::from(of)) {
+    pub fn judge(&self, value: &[u8], layout: &Layout) -> Judged {
+        match &self.kind {
+            Kind::Array(of) => match TYPES.get(usize::from(*of)) {
                 Some(element) => array::judge(value, element, self.encoding, layout),
                 None => Ok(()),
             },
+            Kind::ArrayOf(element) => array::judge(value, element, self.encoding, layout),
             kind => single(kind, value, self.encoding, layout),
         }
     }
 }
 
 /// A value that is no array.
-fn single(kind: Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judged {
+fn single(kind: &Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judged {
     match kind {
         Kind::Bool => bool(value),
         Kind::Text => encoding.judge(value),
@@ -264,9 +350,26 @@ fn single(kind: Kind, value: &[u8], encoding: Encoding, layout: &Layout) -> Judg
         Kind::Polygon => points(value, "polygon", 36),
         Kind::TsVector => tsvector(value, encoding),
         Kind::TsQuery => tsquery(value, encoding),
-        Kind::Range(oid, bound) => range(value, oid, bound, layout),
-        Kind::Array(_) => Ok(()),
+        Kind::Range(oid, bound) => range(value, *oid, *bound, layout),
+        Kind::Multirange(oid, bound) => multirange(value, *oid, *bound, layout),
+        Kind::Jsonpath => jsonpath::judge(value, encoding, layout),
+        Kind::Enum(labels) => label(value, labels),
+        Kind::Composite(of) => composite::judge(value, of, layout),
+        Kind::Array(_) | Kind::ArrayOf(_) => Ok(()),
     }
+}
+
+/// `enum.c: enum_out`, which does not mind of which type a label is.
+fn label(value: &[u8], labels: &Labels) -> Judged {
+    let label = u32_at(value, 0).unwrap_or(0);
+    if labels.of_type.binary_search(&label).is_ok() {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("enum value {label} is no label of its type"));
+    Err(match labels.all.binary_search(&label) {
+        Ok(_) => fault,
+        Err(_) => fault.error(format!("invalid internal value for enum: {label}")),
+    })
 }
 
 fn bool(value: &[u8]) -> Judged {
@@ -581,37 +684,66 @@ fn range(value: &[u8], oid: Oid, bound: Bound, layout: &Layout) -> Judged {
             _ => fault,
         });
     }
+    let Some(off) = bounds_end(bounds, 0, *flags, bound, layout)? else {
+        return Err(Fault::new(format!(
+            "range of {len} bytes has a bound that ends behind it"
+        )));
+    };
+    let end = off.saturating_add(5);
+    demand!(
+        end == len,
+        "range of {len} bytes has bounds that end at {end}"
+    );
+    Ok(())
+}
+
+impl Bound {
+    /// `typlen`; `None` for a varlena.
+    const fn size(self) -> Option<usize> {
+        match self {
+            Self::Int4 | Self::Date => Some(4),
+            Self::Int8 | Self::Timestamp => Some(8),
+            Self::Numeric => None,
+        }
+    }
+
+    /// `typalign` in bytes.
+    const fn align(self) -> usize {
+        match self {
+            Self::Int4 | Self::Date | Self::Numeric => 4,
+            Self::Int8 | Self::Timestamp => 8,
+        }
+    }
+}
+
+/// Where the bounds of a range end that begin at `off`; `None` when that is not among these
+/// bytes.
+fn bounds_end(
+    bounds: &[u8],
+    off: usize,
+    flags: u8,
+    bound: Bound,
+    layout: &Layout,
+) -> Result<Option<usize>, Fault> {
     // RANGE_EMPTY, RANGE_LB_INF, RANGE_UB_INF, RANGE_LB_NULL, RANGE_UB_NULL
     let has = |flag: u8| flags & flag != 0;
     let finite = [!has(0x01 | 0x08 | 0x20), !has(0x01 | 0x10 | 0x40)];
-    let mut off = 0_usize;
+    let mut off = off;
     for _ in finite.iter().filter(|finite| **finite) {
-        let size = match bound {
-            Bound::Int4 | Bound::Date => Some(4_usize),
-            Bound::Int8 | Bound::Timestamp => Some(8),
-            Bound::Numeric => None,
-        };
         // A bound with a header of one byte is not aligned.
-        let align = match size {
-            Some(size) => size,
-            None if bounds.get(off).is_none_or(|byte| *byte == 0) => 4,
-            None => 1,
-        };
-        off = aligned(off, align);
-        let (bytes, end) = match size {
+        let is_short = bound.size().is_none() && bounds.get(off).is_some_and(|byte| *byte != 0);
+        if !is_short {
+            off = aligned(off, bound.align());
+        }
+        let found = match bound.size() {
             Some(size) => {
                 let end = off.saturating_add(size);
-                (bounds.get(off..end), end)
+                bounds.get(off..end).map(|bytes| (bytes, end))
             }
-            None => match varlena(bounds, off) {
-                Some((bytes, end)) => (Some(bytes), end),
-                None => (None, off),
-            },
+            None => varlena(bounds, off),
         };
-        let Some(bytes) = bytes else {
-            return Err(Fault::new(format!(
-                "range of {len} bytes has a bound that ends behind it"
-            )));
+        let Some((bytes, end)) = found else {
+            return Ok(None);
         };
         match bound {
             Bound::Numeric => numeric(bytes, layout)?,
@@ -621,12 +753,78 @@ fn range(value: &[u8], oid: Oid, bound: Bound, layout: &Layout) -> Judged {
         }
         off = end;
     }
-    let end = off.saturating_add(5);
+    Ok(Some(off))
+}
+
+/// As `multirangetypes.c: multirange_get_range` takes it apart.
+fn multirange(value: &[u8], oid: Oid, bound: Bound, layout: &Layout) -> Judged {
+    /// Of the places that are told, every fourth is counted from the first bound, those between
+    /// from the one before (`MULTIRANGE_ITEM_OFF_BIT`).
+    const OFF_BIT: u32 = 0x8000_0000;
+    let len = value.len();
+    let (Some(found), Some(count)) = (u32_at(value, 0), u32_at(value, 4)) else {
+        return Err(Fault::new(format!(
+            "multirange of {len} bytes is shorter than its header"
+        )));
+    };
+    if found != oid {
+        let fault = Fault::new(format!("multirange is of type {found}, expected {oid}"));
+        return Err(match found {
+            0 => fault.error("type with OID 0 does not exist"),
+            _ => fault,
+        });
+    }
+    // Places count from a varlena header of 4 bytes, which is not among these.
+    let ranges = usize::try_from(count).unwrap_or(usize::MAX);
+    let items = 8_usize;
+    let flags = ranges
+        .saturating_sub(1)
+        .saturating_mul(4)
+        .saturating_add(items);
+    let flags_end = flags.saturating_add(ranges);
+    let start = aligned(flags_end.saturating_add(4), bound.align()).saturating_sub(4);
+    let Some(bounds) = value.get(start..) else {
+        let what = format!("multirange of {count} ranges has {len} bytes");
+        return Err(too_many_ranges(Fault::new(what), count, layout));
+    };
+    let (mut off, mut end) = (0_usize, 0_usize);
+    for n in 0..ranges {
+        if let Some(item) = n.checked_sub(1) {
+            let item = u32_at(value, item.saturating_mul(4).saturating_add(items)).unwrap_or(0);
+            let told = usize::try_from(item & !OFF_BIT).unwrap_or(usize::MAX);
+            off = if item & OFF_BIT == 0 {
+                off.saturating_add(told)
+            } else {
+                told
+            };
+            demand!(
+                off == end,
+                "multirange of {count} ranges has range {n} at {off}, behind one that ends at {end}"
+            );
+        }
+        let flags = value.get(flags.saturating_add(n)).copied().unwrap_or(0);
+        let Some(bounds_end) = bounds_end(bounds, off, flags, bound, layout)? else {
+            return Err(Fault::new(format!(
+                "multirange of {len} bytes has a bound that ends behind it"
+            )));
+        };
+        end = aligned(bounds_end, bound.align());
+    }
     demand!(
-        end == len,
-        "range of {len} bytes has bounds that end at {end}"
+        end == bounds.len(),
+        "multirange of {len} bytes has bounds that end at {}",
+        start.saturating_add(end)
     );
     Ok(())
+}
+
+/// A pointer of 8 bytes for each; a number below 0 is taken for none at all.
+fn too_many_ranges(fault: Fault, count: u32, layout: &Layout) -> Fault {
+    let size = i64::from(count).saturating_mul(8);
+    if layout.since(Major::V19) || size <= MAX_ALLOC_SIZE || count.cast_signed() < 0 {
+        return fault;
+    }
+    fault.error(format!("invalid memory alloc request size {size}"))
 }
 
 /// The next multiple of a power of two.
@@ -651,6 +849,7 @@ fn varlena(value: &[u8], at: usize) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::catalog::PgAttribute;
     use crate::format::version::{VERSIONS, Version};
     use proptest::prelude::*;
 
@@ -705,6 +904,10 @@ mod tests {
     const JSONB: Oid = 3802;
     const INT4RANGE: Oid = 3904;
     const NUMRANGE: Oid = 3906;
+    const JSONPATH: Oid = 4072;
+    const INT4MULTIRANGE: Oid = 4451;
+    const NUMMULTIRANGE: Oid = 4532;
+    const TSMULTIRANGE: Oid = 4533;
 
     #[test]
     fn types_that_are_looked_at() {
@@ -719,7 +922,12 @@ mod tests {
             (None, None, None)
         );
         for (at, known) in TYPES.iter().enumerate() {
-            assert_eq!(of(known.oid, known.len), known.kind, "{}", known.oid);
+            assert_eq!(
+                of(known.oid, known.len),
+                known.kind.clone(),
+                "{}",
+                known.oid
+            );
             let array = Kind::Array(u8::try_from(at).unwrap());
             assert_eq!(of(known.array, -1), Some(array), "{}", known.array);
         }
@@ -1025,6 +1233,281 @@ mod tests {
         );
     }
 
+    /// `{[1,2),[5,9),[20,30),[40,50),[60,)}`: the last range's place counts from the first.
+    fn int4multirange() -> Vec<u8> {
+        let head = words(&[INT4MULTIRANGE, 5, 8, 8, 8, 0x8000_0000 | 32]);
+        let flags = [2, 2, 2, 2, 0x12, 0, 0, 0];
+        let bounds = words(&[1, 2, 5, 9, 20, 30, 40, 50, 60]);
+        [&head[..], &flags, &bounds].concat()
+    }
+
+    #[test]
+    fn multiranges() {
+        assert_eq!(why(INT4MULTIRANGE, &int4multirange()), "");
+        let empty = |oid: Oid| why(oid, &words(&[oid, 0]));
+        assert_eq!(empty(INT4MULTIRANGE), "");
+        let with = |at: usize, byte: u8| {
+            let mut value = int4multirange();
+            value[at] = byte;
+            why(INT4MULTIRANGE, &value)
+        };
+        assert_eq!(with(0, 0x64), "multirange is of type 4452, expected 4451");
+        let none = words(&[0, 0]);
+        assert_eq!(
+            why(INT4MULTIRANGE, &none),
+            "multirange is of type 0, expected 4451 | type with OID 0 does not exist"
+        );
+        assert_eq!(
+            with(8, 4),
+            "multirange of 5 ranges has range 1 at 4, behind one that ends at 8"
+        );
+        assert_eq!(
+            with(20, 28),
+            "multirange of 5 ranges has range 4 at 28, behind one that ends at 32"
+        );
+        // The last range has an upper bound, or no bounds at all.
+        assert_eq!(
+            with(28, 2),
+            "multirange of 68 bytes has a bound that ends behind it"
+        );
+        assert_eq!(
+            with(28, 0x18),
+            "multirange of 68 bytes has bounds that end at 64"
+        );
+        assert_eq!(with(24, 0x0A).split(',').count(), 2);
+        assert_eq!(
+            with(7, 0x10),
+            "multirange of 268435461 ranges has 68 bytes | \
+             invalid memory alloc request size 2147483688"
+        );
+        assert_eq!(
+            with(7, 0x80),
+            "multirange of 2147483653 ranges has 68 bytes"
+        );
+        assert_eq!(with(5, 1), "multirange of 261 ranges has 68 bytes");
+        assert_eq!(
+            why(INT4MULTIRANGE, &[0; 7]),
+            "multirange of 7 bytes is shorter than its header"
+        );
+        // Aligned to 8 bytes from the header that is not there: two timestamps, then none.
+        let early = (i64::MIN + 1).to_le_bytes();
+        let head = words(&[TSMULTIRANGE, 1]);
+        let times = |early: &[u8]| {
+            let value = [&head[..], &[0x02, 0, 0, 0], &[0; 8], early].concat();
+            why(TSMULTIRANGE, &value)
+        };
+        assert_eq!(times(&[0; 8]), "");
+        assert!(times(&early).ends_with("| timestamp out of range"));
+        // A number with a header of one byte, then padding.
+        let number = [11, 0, 0x80, 1, 0];
+        let head = words(&[NUMMULTIRANGE, 1]);
+        let value = [&head[..], &[0x10, 0, 0, 0], &number, &[0; 3]].concat();
+        assert_eq!(why(NUMMULTIRANGE, &value), "");
+        assert_eq!(
+            why(NUMMULTIRANGE, &value[..17]),
+            "multirange of 17 bytes has bounds that end at 20"
+        );
+    }
+
+    /// `$.a[1] ? (@ like_regex "x")`
+    fn path() -> Vec<u8> {
+        let mut value = words(&[0x8000_0001]);
+        let mut put = |kind: u8, words_behind: &[u32], rest: &[u8]| {
+            value.push(kind);
+            value.resize(value.len().next_multiple_of(4), 0);
+            value.extend(words(words_behind));
+            value.extend(rest);
+        };
+        // Behind the key there are 2 bytes, behind the pattern as many.
+        put(27, &[8], b"");
+        put(25, &[14, 1], b"a\0");
+        put(23, &[34, 1, 18, 0], b"");
+        // It begins in the middle of a word.
+        put(
+            2,
+            &[0],
+            &[&words(&[8 << 2])[..], &halves(&[0x8000, 1])].concat(),
+        );
+        put(29, &[0, 12], b"");
+        put(42, &[0, 0, 22, 1], b"x\0");
+        put(26, &[0], b"");
+        value
+    }
+
+    #[test]
+    fn paths() {
+        assert_eq!(why(JSONPATH, &path()), "");
+        let with = |at: usize, byte: u8| {
+            let mut value = path();
+            value[at] = byte;
+            why(JSONPATH, &value)
+        };
+        assert_eq!(with(0, 2), "jsonpath has version 2, expected 1");
+        assert_eq!(
+            with(4, 99),
+            "jsonpath has an item of unknown type 99 | unrecognized jsonpath item type: 99"
+        );
+        let of_later = |major: Major, kind: u8| {
+            let mut value = path();
+            value[4] = kind;
+            of_major(major, JSONPATH, &value)
+        };
+        let since = [(43, Major::V16, Major::V17), (55, Major::V18, Major::V19)];
+        for (kind, before, first) in since {
+            assert_ne!(of_later(before, kind), "");
+            assert_eq!(of_later(first, kind), "");
+        }
+        assert_ne!(of_later(Major::V19, 62), "");
+        // What 12 wrote is not what later ones mean by it.
+        let of_12 = |like_regex: u8| {
+            let mut value = path();
+            value[72] = like_regex;
+            of_major(Major::V12, JSONPATH, &value)
+        };
+        assert_eq!((of_12(41), with(72, 41)), (String::new(), String::new()));
+        assert!(of_12(42).ends_with("unrecognized jsonpath item type: 42"));
+        let refers = |at: usize, distance: i64| {
+            format!("jsonpath has an item at {at} that refers to {distance} bytes further on")
+        };
+        assert_eq!(with(8, 200), refers(4, 200));
+        assert_eq!(with(11, 0x80), refers(4, -0x7FFF_FFF8));
+        assert!(with(24, 0xE9).starts_with("invalid byte sequence"));
+        let len = path().len();
+        assert_eq!(
+            with(21, 1),
+            format!("jsonpath of {len} bytes has an item at 12 that ends behind it")
+        );
+        assert_eq!(
+            why(JSONPATH, &[1, 0]),
+            "jsonpath of 2 bytes is shorter than its header"
+        );
+        assert_ne!(why(JSONPATH, &words(&[1])), "", "no item at all");
+        for end in 4..len - 7 {
+            assert_ne!(why(JSONPATH, &path()[..end]), "", "{end}");
+        }
+        // A ladder, each rung of which refers to the next one twice.
+        let mut ladder = words(&[1]);
+        for _ in 0..60 {
+            ladder.extend(words(&[4, 0, 16, 16]));
+        }
+        ladder.extend(words(&[27, 0]));
+        assert_eq!(
+            why(JSONPATH, &ladder),
+            "jsonpath of 972 bytes has more items than there is room for"
+        );
+    }
+
+    #[test]
+    fn enums() {
+        let labels = Labels::new(&[16_400, 16_402], [16_400, 16_402, 16_500].into());
+        let labels = Arc::new(labels);
+        let why = |value_type: &ValueType, value: &[u8]| {
+            let judged = value_type.judge(value, &layout(Major::V15));
+            judged.map_err(|fault| (fault.what, fault.server_error))
+        };
+        let single = ValueType::of_enum(Arc::clone(&labels));
+        let of = |label: u32| why(&single, &label.to_le_bytes());
+        assert_eq!((of(16_400), of(16_402)), (Ok(()), Ok(())));
+        let (other, nowhere) = (of(16_500).unwrap_err(), of(16_401).unwrap_err());
+        assert_eq!(other.0, "enum value 16500 is no label of its type");
+        assert_eq!(other.1, None);
+        let error = "invalid internal value for enum: 16401";
+        assert_eq!(nowhere.1.as_deref(), Some(error));
+        let array = ValueType::of_enum_array(16_390, labels);
+        let of = |label: u32| why(&array, &words(&[1, 0, 16_390, 2, 1, 16_402, label]));
+        assert_eq!(of(16_400), Ok(()));
+        assert_eq!(of(16_401), Err(nowhere));
+        let other = why(&array, &words(&[1, 0, 23, 1, 1, 16_400])).unwrap_err();
+        assert_eq!(other.0, "array is of type 23, expected 16390");
+    }
+
+    #[test]
+    fn composites() {
+        let column = |attnum: i16, name: &str, oid: Oid, attlen: i16, attalign: u8| PgAttribute {
+            attname: name.into(),
+            atttypid: oid,
+            attnum,
+            attlen,
+            attalign,
+            ..PgAttribute::default()
+        };
+        let columns = [
+            column(1, "n", 23, 4, b'i'),
+            column(2, "body", TEXT, -1, b'i'),
+            column(3, "at", TIMESTAMP, 8, b'd'),
+        ];
+        let types = columns
+            .iter()
+            .map(|column| ValueType::of(column.atttypid, column.attlen, Encoding::Utf8));
+        let desc = TupleDesc::new(columns.iter()).unwrap().with_types(types);
+        let desc = Arc::new(desc);
+        let single = ValueType::of_composite(16_400, Arc::clone(&desc));
+        let why = |value_type: &ValueType, value: &[u8]| {
+            let judged = value_type.judge(value, &layout(Major::V15));
+            judged.map_or_else(|fault| format!("{fault}"), |()| String::new())
+        };
+        // typmod, type, ctid, natts, infomask, hoff; 7 and 'ab', then a timestamp.
+        let head = |natts: u16, infomask: u16, bitmap: u8| {
+            let start = words(&[u32::MAX, 16_400, 0]);
+            [&start[..], &halves(&[0, natts, infomask]), &[24, bitmap]].concat()
+        };
+        let data = b"\x07\0\0\0\x07ab\0TIMES..1";
+        let value = [&head(3, 2, 0)[..], data].concat();
+        assert_eq!(why(&single, &value), "");
+        // Fewer columns than the type has now, and a null.
+        let fewer = [&head(2, 2, 0)[..], &data[..7]].concat();
+        assert_eq!(why(&single, &fewer), "");
+        let null = [&head(2, 3, 2)[..], &data[4..7]].concat();
+        assert_eq!(why(&single, &null), "");
+        let with = |at: usize, byte: u8| {
+            let mut value = value.clone();
+            value[at] = byte;
+            why(&single, &value)
+        };
+        assert_eq!(
+            with(4, 0x11),
+            "composite value is of type 16401, expected 16400"
+        );
+        assert_eq!(
+            with(14, 4),
+            "composite value has 4 columns, expected at most 3"
+        );
+        assert_eq!(
+            with(18, 32),
+            "composite value of 36 bytes begins at 32, expected 24"
+        );
+        assert_eq!(
+            with(25, 0xFF),
+            "body: invalid byte sequence for encoding \"UTF8\": 0xff at byte 0 of 2"
+        );
+        assert_eq!(
+            with(24, 99),
+            "body: attribute with length -1 ends at offset 77 beyond total tuple length 40"
+        );
+        assert_eq!(
+            why(&single, &value[..30]),
+            "at: attribute with length 8 ends at offset 40 beyond total tuple length 34"
+        );
+        assert_eq!(
+            why(&single, &value[..18]),
+            "composite value of 18 bytes is shorter than its header"
+        );
+        let early = [&value[..28], &(i64::MIN + 1).to_le_bytes()].concat();
+        let fault = single.judge(&early, &layout(Major::V15)).unwrap_err();
+        assert_eq!(
+            fault.server_error.as_deref(),
+            Some("timestamp out of range")
+        );
+        let array = ValueType::of_composite_array(16_400, desc);
+        let of = |value: &[u8]| {
+            let len = u32::try_from(value.len() + 4).unwrap() << 2;
+            let head = words(&[1, 0, 16_400, 1, 1, len]);
+            why(&array, &[&head[..], value].concat())
+        };
+        assert_eq!(of(&value), "");
+        assert!(of(&early).starts_with("at: timestamp is"));
+    }
+
     #[test]
     fn text_search() {
         // 'cat':1 'dog'
@@ -1282,6 +1765,45 @@ mod tests {
             if let Some(value_type) = ValueType::of(oid, len, Encoding::from_number(number)) {
                 let _ = value_type.judge(&bytes, &Layout::usual(&VERSIONS[row]));
             }
+        }
+
+        #[test]
+        fn any_bytes_are_a_composite_or_not(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..120), natts in 0..5_u8,
+            is_sound in any::<bool>(),
+        ) {
+            let columns: Vec<PgAttribute> = [(23, 4), (TEXT, -1), (NUMERIC, -1), (BOOL, 1)]
+                .iter()
+                .zip(1_i16..)
+                .map(|(&(atttypid, attlen), attnum)| PgAttribute {
+                    atttypid, attlen, attnum, attalign: b'i', ..PgAttribute::default()
+                })
+                .collect();
+            let types = columns
+                .iter()
+                .map(|column| ValueType::of(column.atttypid, column.attlen, Encoding::Utf8));
+            let desc = TupleDesc::new(columns.iter()).unwrap().with_types(types);
+            if is_sound && bytes.len() > 20 {
+                bytes[4..8].copy_from_slice(&16_400_u32.to_le_bytes());
+                (bytes[14], bytes[15], bytes[18]) = (natts, 0, 24);
+                bytes[16] &= !8;
+            }
+            let of = ValueType::of_composite(16_400, Arc::new(desc));
+            let _ = of.judge(&bytes, &layout(Major::V15));
+        }
+
+        #[test]
+        fn a_path_or_multirange_with_any_word_is_judged(
+            at in 0_usize..64, word in any::<u32>(), small in any::<bool>(), is_path in any::<bool>(),
+        ) {
+            let (oid, mut value) = if is_path {
+                (JSONPATH, path())
+            } else {
+                (INT4MULTIRANGE, int4multirange())
+            };
+            let word = if small { word % 64 } else { word };
+            value[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            why(oid, &value);
         }
 
         #[test]

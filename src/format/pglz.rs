@@ -264,6 +264,14 @@ impl Stream {
 /// # Errors
 /// When the stream refers to bytes before its start, or is too short or too long.
 pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
+    inflate(source, dest)?.finish()
+}
+
+/// Inflates `source` into `dest`. Only what comes of it tells whether the stream ended well.
+///
+/// # Errors
+/// When the stream is too long.
+pub fn inflate(source: &[u8], dest: &mut [u8]) -> Result<Stream, Malformed> {
     let mut stream = Stream::new(dest.len());
     let mut write = |mut dp: usize, item: Item<'_>| match item {
         Item::Literals(bytes) => {
@@ -287,7 +295,7 @@ pub fn decompress(source: &[u8], dest: &mut [u8]) -> Result<(), Malformed> {
     while !rest.is_empty() {
         rest = stream.group(rest, &mut write)?;
     }
-    stream.finish()
+    Ok(stream)
 }
 
 #[cfg(test)]

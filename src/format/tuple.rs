@@ -262,12 +262,12 @@ impl TupleDesc {
         tuple: &'t [u8],
         mut met: impl FnMut(u16, Stored<'t>),
     ) -> Result<(), (u16, AttributeFault)> {
+        let nulls = null_bitmap(header, tuple);
         let hoff = usize::from(header.t_hoff);
         let Some(data) = tuple.get(hoff..) else {
             return Ok(());
         };
         let natts = usize::from(header.natts()).min(self.attributes.len());
-        let nulls = null_bitmap(header, tuple);
         let mut off = 0;
         for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
             if let Some(nulls) = nulls
@@ -295,41 +295,84 @@ impl TupleDesc {
 }
 
 impl TupleDesc {
-    /// Hands out the values that stand in a tuple as they are, without their varlena headers,
-    /// of which it is known what they must be; each with its number from 1. The tuple is one
-    /// that [`Self::walk`] walked to its end.
+    /// Hands out the values that stand in a tuple and of which it is known what they must be,
+    /// each with its number from 1. The tuple is one that [`Self::walk`] walked to its end.
     pub fn values<'t>(
         &self,
         header: &HeapTupleHeader,
         tuple: &'t [u8],
-        mut each: impl FnMut(u16, ValueType, &'t [u8]),
+        mut each: impl FnMut(u16, &ValueType, Value<'t>),
     ) {
-        let hoff = usize::from(header.t_hoff);
-        let Some(data) = tuple.get(hoff..) else {
-            return;
-        };
+        let data = tuple.get(usize::from(header.t_hoff)..);
+        let natts = usize::from(header.natts()).min(self.types.len());
         let nulls = null_bitmap(header, tuple);
+        // It was walked to its end.
+        let _ = self.values_in(natts, nulls, data.unwrap_or_default(), &mut each);
+    }
+
+    /// The same of a value of a composite type, handed in without its varlena header: of each
+    /// attribute up to where one cannot be.
+    ///
+    /// # Errors
+    /// That attribute's number, and why.
+    pub(super) fn values_of_composite<'t>(
+        &self,
+        header: &HeapTupleHeader,
+        value: &'t [u8],
+        mut each: impl FnMut(u16, &ValueType, Value<'t>),
+    ) -> Result<(), (u16, AttributeFault)> {
+        let missing = usize::try_from(VARHDRSZ).unwrap_or(0);
+        let hoff = usize::from(header.t_hoff).saturating_sub(missing);
+        let bitmap = usize::from(HEAP_TUPLE_HEADER_SIZE).saturating_sub(missing)..hoff;
+        let has_nulls = header.has(HEAP_HASNULL);
+        let nulls = has_nulls.then(|| value.get(bitmap).unwrap_or_default());
+        let data = value.get(hoff..).unwrap_or_default();
+        let natts = usize::from(header.natts()).min(self.attributes.len());
+        let walked = self.values_in(natts, nulls, data, &mut each);
+        walked.map_err(|(at, fault)| {
+            let attlen = self
+                .attributes
+                .get(at)
+                .map_or(0, |attribute| attribute.attlen);
+            let len = value.len().saturating_add(missing);
+            (
+                attnum(at),
+                fault.within(attlen, usize::from(header.t_hoff), len),
+            )
+        })
+    }
+
+    fn values_in<'t>(
+        &self,
+        natts: usize,
+        nulls: Option<&[u8]>,
+        data: &'t [u8],
+        each: &mut impl FnMut(u16, &ValueType, Value<'t>),
+    ) -> Result<(), (usize, ValueFault)> {
         let mut off = 0;
-        for at in 0..usize::from(header.natts()).min(self.types.len()) {
-            let (Some(attribute), Some(value_type)) = (self.attributes.get(at), self.types.get(at))
-            else {
-                return;
-            };
+        for (at, attribute) in self.attributes.iter().enumerate().take(natts) {
+            let value_type = self.types.get(at).and_then(Option::as_ref);
             if nulls.is_some_and(|nulls| is_null(nulls, at)) {
                 continue;
             }
             if let Some((start, end)) = attribute.plain(data, off) {
-                if let (Some(value_type), Some(value)) = (value_type, data.get(start..end)) {
-                    each(attnum(at), *value_type, value);
+                let Some(value) = data.get(start..end) else {
+                    return Err((at, ValueFault::Ends(end)));
+                };
+                if let Some(value_type) = value_type {
+                    each(attnum(at), value_type, Value::Plain(value));
                 }
                 off = end;
             } else {
-                let Ok(end) = attribute.end(data, off, at, &mut |_, _| ()) else {
-                    return;
-                };
-                off = end;
+                let end = attribute.end(data, off, at, &mut |attnum, stored| {
+                    if let (Some(value_type), Stored::Compressed(varlena)) = (value_type, stored) {
+                        each(attnum, value_type, Value::Compressed(varlena));
+                    }
+                });
+                off = end.map_err(|fault| (at, fault))?;
             }
         }
+        Ok(())
     }
 }
 
@@ -527,6 +570,15 @@ impl Attribute {
         }
         Ok(end)
     }
+}
+
+/// A value that stands in its tuple.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Value<'t> {
+    /// As it is: without its varlena header.
+    Plain(&'t [u8]),
+    /// Compressed: the whole varlena.
+    Compressed(&'t [u8]),
 }
 
 /// A value that is not simply there.
@@ -890,8 +942,9 @@ mod tests {
         let values = |desc: &TupleDesc, tuple: &[u8]| {
             let header = HeapTupleHeader::parse(tuple).unwrap();
             let mut met = Vec::new();
-            desc.values(&header, tuple, |attnum, _, value| {
-                met.push((attnum, value.to_vec()))
+            desc.values(&header, tuple, |attnum, _, value| match value {
+                Value::Plain(value) => met.push((attnum, value.to_vec())),
+                Value::Compressed(varlena) => met.push((attnum, varlena[8..].to_vec())),
             });
             met
         };
@@ -910,11 +963,12 @@ mod tests {
         let data = b"\x01\0\0\0\x1C\0\0\0abc\0\0\0\0\0TIMES..1";
         let some = [all[0].clone(), all[2].clone(), all[3].clone()];
         assert_eq!(values(&desc, &tuple(5, Some(0x1A), data)), some);
-        // Compressed, and out of line; then a text.
+        // Compressed, and out of line.
         let mut elsewhere = b"\x07\0\0\0\x01\0\0\0\x32\0\0\0\0\0\0\0abcd".to_vec();
         elsewhere.extend([1, 18]);
         elsewhere.extend([0; 16]);
-        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), all[..1]);
+        let some = [all[0].clone(), value(3, b"abcd")];
+        assert_eq!(values(&desc, &tuple(4, None, &elsewhere)), some);
         let mut dropped = rows.clone();
         dropped[2].attisdropped = true;
         let without = values(&desc_of(&dropped), &tuple(3, None, b"\x07\0\0\0\x01\x05x"));
@@ -993,7 +1047,9 @@ mod tests {
             let mut is_sound = walked;
             if walked {
                 desc.values(&header, &tuple, |_, value_type, value| {
-                    is_sound &= value_type.judge(value, &layout).is_ok();
+                    if let Value::Plain(value) = value {
+                        is_sound &= value_type.judge(value, &layout).is_ok();
+                    }
                 });
             }
             let is_plain = |judge| desc.is_plain(&header, &tuple, judge);
@@ -1028,6 +1084,7 @@ mod tests {
                 .map(|(attlen, _)| ValueType::of(if *attlen == -1 { 25 } else { 16 }, *attlen, Encoding::Utf8));
             let desc = desc.clone().with_types(types);
             desc.values(&header, &bytes, |attnum, _, value| {
+                let (Value::Plain(value) | Value::Compressed(value)) = value;
                 assert!(desc.attribute(attnum).is_some() && value.len() <= bytes.len());
             });
         }

@@ -154,6 +154,8 @@ pub struct Tally {
     pub chains: UpdateChains,
     /// What was looked up lately.
     pub xacts: XactCache,
+    /// Room for a value that is decompressed.
+    pub inflated: Vec<u8>,
 }
 
 impl Tally {
@@ -173,6 +175,7 @@ impl Tally {
             states: Vec::new(),
             chains: UpdateChains::default(),
             xacts: XactCache::default(),
+            inflated: Vec::new(),
         }
     }
 

@@ -155,6 +155,29 @@ const JSONB: &str = "CREATE TABLE $t (id int, j jsonb)
 const RANGE: &str = "CREATE TABLE $t (id int, r int4range)
     INSERT INTO $t SELECT i, int4range(i, 99) FROM generate_series(1, 10) i
     SELECT count(*) FROM $t";
+const ENUM: &str = "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+    CREATE TABLE $t (id int, m $t_mood)
+    INSERT INTO $t SELECT i, 'ok' FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+/// With a header of 4 bytes, at 32: the time begins 24 bytes into it, the text 32.
+const COMPOSITE: &str = "CREATE TYPE $t_pair AS (at timestamp, body text)
+    CREATE TABLE $t (id int, p $t_pair)
+    INSERT INTO $t SELECT i, (now(), repeat('x', 100))::$t_pair FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const MULTIRANGE: &str = "CREATE TABLE $t (id int, r int4multirange)
+    INSERT INTO $t SELECT i, int4multirange(int4range(i, 20), int4range(30, 40)) FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+/// The second item lies 8 bytes behind the first, and has its text 12 bytes from its own start.
+const JSONPATH: &str = "CREATE TABLE $t (id int, p jsonpath)
+    INSERT INTO $t SELECT i, '$.abc' FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+/// A control byte, and the value's header as the first literals of the stream.
+const PGLZ_JSONB: &str = "CREATE TABLE $t (id int, j jsonb)
+    INSERT INTO $t SELECT i, jsonb_build_array(repeat(md5(i::text), 200)) FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
+const LZ4_JSONB: &str = "CREATE TABLE $t (id int, j jsonb COMPRESSION lz4)
+    INSERT INTO $t SELECT i, jsonb_build_array(repeat(md5(i::text), 200)) FROM generate_series(1, 10) i
+    SELECT count(*) FROM $t";
 /// A timestamp in the year 292278 BC.
 const EARLY_TIME: [u8; 8] = (i64::MIN + 1).to_le_bytes();
 /// Five chunks a value, four a page.
@@ -483,6 +506,43 @@ fn kinds() -> Vec<Kind> {
             SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 1, [2]))),
         kind("range without its upper bound", RANGE, |t| first(t, |page| page.set(1, BODY + 13, [0x12]))),
         kind("range of no type", RANGE, |t| first(t, |page| page.set(1, BODY + 1, [0; 4]))),
+        kind("enum of no label", ENUM, |t| word(t, BODY, 99)),
+        kind("enum of a label of another type", "CREATE TYPE $t_other AS ENUM ('x')
+            CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+            CREATE TABLE $t (id int, m $t_mood, o oid)
+            INSERT INTO $t SELECT i, 'ok', e.oid FROM generate_series(1, 10) i, pg_enum e WHERE enumtypid = '$t_other'::regtype
+            SELECT count(*) FROM $t", |t| first(t, |page| {
+                let other = page.u32(1, BODY + 4);
+                page.set_xid(1, BODY, other);
+            })),
+        kind("enum of a label that was renamed", "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+            CREATE TABLE $t (id int, m $t_mood)
+            INSERT INTO $t SELECT i, 'ok' FROM generate_series(1, 10) i
+            ALTER TYPE $t_mood RENAME VALUE 'ok' TO 'fine'
+            SELECT count(*) FROM $t", |_| {}),
+        kind("enum of no label in an array", "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+            CREATE TABLE $t (id int, m $t_mood[])
+            INSERT INTO $t SELECT i, '{sad,ok}' FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 21, 99_u32.to_le_bytes()))),
+        kind("composite with a time before all others", COMPOSITE, |t| first(t, |page| page.set(1, 56, EARLY_TIME))),
+        kind("composite with a text of no encoding", COMPOSITE, |t| first(t, |page| page.set(1, 65, [0xFF]))),
+        kind("composite with an enum of no label", "CREATE TYPE $t_mood AS ENUM ('sad', 'ok')
+            CREATE TYPE $t_pair AS (m $t_mood, n int)
+            CREATE TABLE $t (id int, p $t_pair)
+            INSERT INTO $t SELECT i, ('ok', i)::$t_pair FROM generate_series(1, 10) i
+            SELECT count(*) FROM $t", |t| first(t, |page| page.set(1, BODY + 21, 99_u32.to_le_bytes()))),
+        kind("multirange of no type", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 1, [0; 4]))).since(14),
+        kind("multirange of a gigabyte of pointers", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x10]))).since(14),
+        kind("multirange of a number below 0", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 8, [0x80]))).since(14),
+        kind("multirange of a place too early", MULTIRANGE, |t| first(t, |page| page.set(1, BODY + 9, [4]))).since(14),
+        kind("jsonpath of an unknown type", JSONPATH, |t| first(t, |page| page.set(1, BODY + 5, [99]))).since(12),
+        kind("jsonpath with an unknown type", JSONPATH, |t| first(t, |page| page.set(1, BODY + 13, [200]))).since(12),
+        kind("jsonpath of another version", JSONPATH, |t| first(t, |page| page.set(1, BODY + 1, [2]))).since(12),
+        kind("jsonpath with a text of no encoding", JSONPATH, |t| first(t, |page| page.set(1, BODY + 25, [0xFF]))).since(12),
+        kind("pglz text of no encoding", PGLZ, |t| first(t, |page| page.set(1, BODY + 9, [0xFF]))),
+        kind("lz4 text of no encoding", LZ4, |t| first(t, |page| page.set(1, BODY + 12, [0xFF]))).since(14),
+        kind("pglz jsonb of no kind", PGLZ_JSONB, |t| first(t, |page| page.set(1, BODY + 12, [0]))),
+        kind("lz4 jsonb of no kind", LZ4_JSONB, |t| first(t, |page| page.set(1, BODY + 13, [0]))).since(14),
         kind("compressed in a header too short", PGLZ, |t| word(t, BODY, 4 << 2 | 2)),
         kind("pglz stream", PGLZ, |t| first(t, |page| page.set(1, BODY + 8, [0xFF; 16]))),
         kind("pglz stream of a deleted row", PGLZ, |t| first(t, |page| {

@@ -1,4 +1,4 @@
-//! Arrays of built-in types.
+//! Arrays.
 //!
 //! Source: `utils/array.h`, `utils/adt/arrayfuncs.c: array_out`, `arrayutils.c:
 //! ArrayGetNItems`. Offsets in an array count from its varlena header of 4 bytes, which is not
@@ -114,7 +114,7 @@ fn elements(
         Err(Fault::new(what))
     };
     let size = usize::try_from(of.len).ok();
-    if let (Some(size), None, None) = (size, of.kind, nulls) {
+    if let (Some(size), None, None) = (size, &of.kind, nulls) {
         let all = aligned(size, of.align).saturating_mul(nitems.saturating_sub(1));
         let end = start.saturating_add(all).saturating_add(size);
         return if end <= len { Ok(()) } else { behind(nitems) };
@@ -140,7 +140,7 @@ fn elements(
         let Some((bytes, end)) = element else {
             return behind(n);
         };
-        if let Some(kind) = of.kind {
+        if let Some(kind) = &of.kind {
             single(kind, bytes, encoding, layout)?;
         }
         off = end;
