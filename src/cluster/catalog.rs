@@ -14,6 +14,7 @@
 //! lost are missing. Databases are those of `pg_database`, and those with a folder besides:
 //! their relations have names, too, only the database has none.
 
+use super::agreement::{Agreement, Compared, Contradiction, Disagreement};
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
@@ -48,6 +49,13 @@ pub trait Committed {
     fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {
         let _ = multi;
         None
+    }
+
+    /// Whether there is no doubt that a transaction did, or did not, commit by the end of WAL:
+    /// what a row says of it, or `committed` has answered, is `committed`.
+    fn is_beyond_doubt(&mut self, xid: TransactionId, committed: bool) -> bool {
+        let _ = (xid, committed);
+        false
     }
 }
 
@@ -139,6 +147,8 @@ pub struct Catalog {
     by_locator: HashMap<RelFileLocator, (Oid, Oid)>,
     /// By database: the newest `pd_lsn` of the pages that tell how tuples are laid out.
     newest: BTreeMap<Oid, XLogRecPtr>,
+    /// By database, 0 for shared catalogs: where they contradict each other.
+    pub agreements: BTreeMap<Oid, Agreement>,
 }
 
 impl Catalog {
@@ -182,7 +192,7 @@ impl Catalog {
             .map(|(db_oid, spc_oid)| reader.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         reader.pin(files.tables.keys().chain(&classes).copied());
-        for (db_oid, rel_number) in reader.possible_namespaces(&classes) {
+        for (db_oid, rel_number) in reader.possible_files(&classes, &[NAMESPACE_RELATION_ID]) {
             let spc_oid = reader.folders.get(&db_oid).copied().unwrap_or_default();
             files.tables.insert(
                 locator(spc_oid, db_oid, rel_number),
@@ -474,12 +484,29 @@ impl Committed for Nobody {
 }
 
 /// A visible row.
-struct Row<T, K = Oid> {
+pub(super) struct Row<T, K = Oid> {
     xmin: TransactionId,
     /// Whether nothing can have deleted it.
     certain: bool,
-    oid: K,
-    value: T,
+    pub(super) oid: K,
+    pub(super) value: T,
+}
+
+/// The rows of a catalog that a query would find after recovery.
+pub(super) struct CatalogRows<T, K = Oid> {
+    /// One for each key, in their order.
+    pub(super) rows: Vec<Row<T, K>>,
+    /// The keys of which there is more than one.
+    pub(super) twice: Vec<K>,
+    /// Whether all of the catalog could be read, and which rows are there is beyond doubt.
+    pub(super) sound: bool,
+}
+
+impl<T, K: Ord> CatalogRows<T, K> {
+    /// Whether there is a row of a key.
+    pub(super) fn has(&self, key: K) -> bool {
+        self.rows.binary_search_by(|row| row.oid.cmp(&key)).is_ok()
+    }
 }
 
 impl<T, K> Row<T, K> {
@@ -547,6 +574,9 @@ const MAPPED_CATALOGS: [Oid; 3] = [
     TYPE_RELATION_ID,
 ];
 
+/// Those whose file `pg_class` tells.
+const UNMAPPED_CATALOGS: [Oid; 2] = [NAMESPACE_RELATION_ID, INDEX_RELATION_ID];
+
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
         self.read_maps(redo.map(|redo| redo.relation_maps));
@@ -558,9 +588,9 @@ impl Reader<'_> {
             .map(|(db_oid, spc_oid)| self.mapped(*spc_oid, *db_oid, RELATION_RELATION_ID))
             .collect();
         self.pin(shared.into_iter().chain(classes.iter().copied()));
-        let mut namespaces = BTreeSet::new();
+        let mut unmapped = BTreeSet::new();
         if let Some(redo) = redo {
-            namespaces = self.possible_namespaces(&classes);
+            unmapped = self.possible_files(&classes, &UNMAPPED_CATALOGS);
             let initial = MAPPED_CATALOGS;
             let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
                 .maps
@@ -572,17 +602,30 @@ impl Reader<'_> {
                 shared.contains(&l)
                     || l.db_oid != 0
                         && (files.unwrap_or(initial).contains(&l.rel_number)
-                            || is_possible_namespace(&namespaces, l))
+                            || is_possible_file(&unmapped, l))
             });
         }
 
         let mut catalog = Catalog::default();
         self.tell_map(GLOBALTABLESPACE_OID, 0);
-        for row in self.rows(shared[0], PgDatabase::parse, |d| Some(d.oid)) {
+        let databases = self.rows(shared[0], PgDatabase::parse, |d| Some(d.oid));
+        for row in databases.rows {
             catalog.databases.insert(row.oid, row.value);
         }
-        for row in self.rows(shared[1], PgNamed::parse, |t| Some(t.oid)) {
+        let tablespaces = self.rows(shared[1], PgNamed::parse, |t| Some(t.oid));
+        for row in tablespaces.rows {
             catalog.tablespaces.insert(row.oid, row.value.name);
+        }
+        let tablespaces_are_known = tablespaces.sound && !catalog.tablespaces.is_empty();
+        let newest_shared = self.newest;
+        if databases.sound && tablespaces_are_known {
+            let known = &catalog.tablespaces;
+            let agreement = Agreement {
+                disagreements: tablespaces_of_databases(&catalog.databases, known, shared[0]),
+                files: shared.into(),
+                newest: newest_shared,
+            };
+            catalog.agreements.insert(0, agreement);
         }
         if catalog.databases.is_empty() {
             self.tell(shared[0], "no database can be read from it".to_owned());
@@ -596,13 +639,12 @@ impl Reader<'_> {
             MAPPED_CATALOGS.map(|oid| self.mapped(*spc_oid, *db_oid, oid))
         }));
         let mut rows_of = Vec::new();
-        // Read later, by `indexes`, and brought within reach with the rest.
-        let mut index_files = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
             self.tell_map(spc_oid, db_oid);
             let class = self.mapped(spc_oid, db_oid, RELATION_RELATION_ID);
             self.newest = XLogRecPtr::default();
-            let rows = self.rows(class, PgClass::parse, |c| Some(c.oid));
+            let class_rows = self.rows(class, PgClass::parse, |c| Some(c.oid));
+            let rows = &class_rows.rows;
             if !rows.iter().any(|row| row.oid == RELATION_RELATION_ID) {
                 self.tell(class, "it does not tell of pg_class itself".to_owned());
                 // Without a map the number is a guess, and this another relation.
@@ -614,8 +656,10 @@ impl Reader<'_> {
                 .iter()
                 .find(|row| row.oid == NAMESPACE_RELATION_ID)
                 .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
-            let index = rows.iter().find(|row| row.oid == INDEX_RELATION_ID);
-            index_files.extend(index.and_then(|row| self.locate(spc_oid, db_oid, &row.value)));
+            let index = rows
+                .iter()
+                .find(|row| row.oid == INDEX_RELATION_ID)
+                .and_then(|row| self.locate(spc_oid, db_oid, &row.value));
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
             let encoding = catalog
                 .databases
@@ -623,34 +667,103 @@ impl Reader<'_> {
                 .map_or(Encoding::Bytes, |database| {
                     Encoding::from_number(database.encoding)
                 });
-            let domains = self.domains(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID));
-            let descs = self.tuple_descs(attribute, &rows, encoding, &domains);
+            let pg_type = self.mapped(spc_oid, db_oid, TYPE_RELATION_ID);
+            let types = self.rows(pg_type, PgType::parse, |row| Some(row.oid));
+            let key = |row: &PgAttribute| (row.attnum > 0).then_some((row.attrelid, row.attnum));
+            let attributes = self.rows(attribute, PgAttribute::parse, key);
+            let descs = self.tuple_descs(attribute, &attributes, rows, encoding, &types);
+            let mut agreement = None;
+            if class_rows.sound && catalog.databases.contains_key(&db_oid) {
+                let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
+                let compared = Compared {
+                    database: db_oid,
+                    class: &class_rows,
+                    class_file: class,
+                    locate: &locate,
+                };
+                let tablespaces = tablespaces_are_known.then_some(&catalog.tablespaces);
+                let mut found = Agreement {
+                    disagreements: compared.class(tablespaces),
+                    files: BTreeSet::from([class]),
+                    newest: newest_shared,
+                };
+                if attributes.sound {
+                    let types = types.sound.then_some(&types);
+                    let more = compared.attributes(&attributes, attribute, types);
+                    found.disagreements.extend(more);
+                    found.files.extend([attribute, pg_type]);
+                }
+                agreement = Some(found);
+            }
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();
             *shared = self.newest.max(*shared);
             catalog.newest.insert(db_oid, self.newest);
-            rows_of.push((spc_oid, db_oid, rows, descs, namespace));
+            rows_of.push(OfDatabase {
+                spc_oid,
+                db_oid,
+                class,
+                rows: class_rows,
+                descs,
+                namespace,
+                index,
+                agreement,
+            });
         }
 
-        let schema_files: BTreeSet<RelFileLocator> =
-            rows_of.iter().filter_map(|(.., file)| *file).collect();
+        let unmapped_files: BTreeSet<RelFileLocator> = rows_of
+            .iter()
+            .flat_map(|of| of.namespace.into_iter().chain(of.index))
+            .collect();
         if let Some(redo) = redo {
             // A pg_namespace that a VACUUM FULL in the WAL rewrote.
-            let is_new = |l: &RelFileLocator| !is_possible_namespace(&namespaces, *l);
+            let is_new = |l: &RelFileLocator| !is_possible_file(&unmapped, *l);
             let new: BTreeSet<RelFileLocator> =
-                schema_files.iter().copied().filter(is_new).collect();
+                unmapped_files.iter().copied().filter(is_new).collect();
             if !new.is_empty() {
                 self.replay(redo, &|l| new.contains(&l));
             }
         }
-        self.pin(schema_files.into_iter().chain(index_files));
-        for (spc_oid, db_oid, rows, descs, namespace) in rows_of {
-            let schemas: BTreeMap<Oid, Arc<str>> = namespace
-                .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))
+        self.pin(unmapped_files.into_iter());
+        for of in rows_of {
+            let OfDatabase {
+                spc_oid, db_oid, ..
+            } = of;
+            self.newest = XLogRecPtr::default();
+            let schemas = of
+                .namespace
+                .map(|file| self.rows(file, PgNamed::parse, |n| Some(n.oid)));
+            if let Some(mut agreement) = of.agreement {
+                let indexes = of
+                    .index
+                    .map(|file| (file, self.rows(file, parse_index, |i| Some(i.indexrelid))));
+                let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
+                let compared = Compared {
+                    database: db_oid,
+                    class: &of.rows,
+                    class_file: of.class,
+                    locate: &locate,
+                };
+                if let Some(schemas) = schemas.as_ref().filter(|schemas| schemas.sound) {
+                    agreement.disagreements.extend(compared.schemas(schemas));
+                    agreement.files.extend(of.namespace);
+                }
+                if let Some((file, indexes)) = indexes.filter(|(_, indexes)| indexes.sound) {
+                    let more = compared.indexes(&indexes, file);
+                    agreement.disagreements.extend(more);
+                    agreement.files.insert(file);
+                }
+                let of_names = catalog.newest.get(&db_oid).copied().unwrap_or_default();
+                agreement.newest = agreement.newest.max(self.newest).max(of_names);
+                catalog.agreements.insert(db_oid, agreement);
+            }
+            let schemas: BTreeMap<Oid, Arc<str>> = schemas
+                .map(|schemas| schemas.rows)
                 .unwrap_or_default()
                 .into_iter()
                 .map(|row| (row.oid, Arc::from(row.value.name)))
                 .collect();
+            let (rows, descs) = (of.rows.rows, of.descs);
             let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
             for (locator, older, newer) in catalog.add(db_oid, rows, &schemas, &descs, &locate) {
                 let message = format!("relations {older} and {newer} both claim it");
@@ -759,9 +872,13 @@ impl Reader<'_> {
         Some(locator(spc_oid, db_oid, rel_number))
     }
 
-    /// Every file that any version of `pg_namespace`'s row on disk names, by database:
+    /// Every file that any version of some catalogs' rows on disk names, by database:
     /// redo of the blocks of most of them is what is needed.
-    fn possible_namespaces(&self, classes: &[RelFileLocator]) -> BTreeSet<(Oid, RelFileNumber)> {
+    fn possible_files(
+        &self,
+        classes: &[RelFileLocator],
+        catalogs: &[Oid],
+    ) -> BTreeSet<(Oid, RelFileNumber)> {
         let mut found = BTreeSet::new();
         let mut room = HeapTuples::new(&self.layout);
         for class in classes {
@@ -771,7 +888,7 @@ impl Reader<'_> {
                 for tuple in heap.tuples {
                     let row = PgClass::parse(&self.layout, &tuple.header, heap.bytes(tuple));
                     if let Ok(row) = row
-                        && row.oid == NAMESPACE_RELATION_ID
+                        && catalogs.contains(&row.oid)
                     {
                         found.insert((class.db_oid, row.relfilenode));
                     }
@@ -891,24 +1008,16 @@ impl Reader<'_> {
         }
     }
 
-    /// What the domains of a database are over. That never changes.
-    fn domains(&mut self, pg_type: RelFileLocator) -> HashMap<Oid, Oid> {
-        let key = |row: &PgType| (row.typtype == b'd').then_some(row.oid);
-        let rows = self.rows(pg_type, PgType::parse, key);
-        rows.iter()
-            .map(|row| (row.oid, row.value.typbasetype))
-            .collect()
-    }
-
     /// How the tuples of a database's tables are laid out, as far as `pg_attribute` tells beyond
     /// doubt. Texts of users' tables are in the database's encoding; system catalogs were copied
     /// from a database that may have had another.
     fn tuple_descs(
         &mut self,
         attribute: RelFileLocator,
+        attributes: &CatalogRows<PgAttribute, (Oid, i16)>,
         classes: &[Row<PgClass>],
         encoding: Encoding,
-        domains: &HashMap<Oid, Oid>,
+        types: &CatalogRows<PgType>,
     ) -> HashMap<Oid, Arc<TupleDesc>> {
         let since_12 = self.layout.since(Major::V12);
         let tables: HashMap<Oid, u16> = classes
@@ -922,18 +1031,20 @@ impl Reader<'_> {
             })
             .map(|row| (row.oid, row.value.relnatts))
             .collect();
-        let key = |row: &PgAttribute| {
-            let is_wanted = row.attnum > 0 && tables.contains_key(&row.attrelid);
-            is_wanted.then_some((row.attrelid, row.attnum))
-        };
-        let rows = self.rows(attribute, PgAttribute::parse, key);
+        // What a domain is over never changes.
+        let domains: HashMap<Oid, Oid> = types
+            .rows
+            .iter()
+            .filter(|row| row.value.typtype == b'd')
+            .map(|row| (row.oid, row.value.typbasetype))
+            .collect();
         // Rows may be older than replay would leave them.
         let of_attribute = (attribute, 0)..=(attribute, BlockNumber::MAX);
         if self.replayed.lost.range(of_attribute).next().is_some() {
             return HashMap::new();
         }
         let mut descs = HashMap::new();
-        for of_table in rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
+        for of_table in attributes.rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
             let Some((attrelid, _)) = of_table.first().map(|row| row.oid) else {
                 continue;
             };
@@ -979,7 +1090,7 @@ impl Reader<'_> {
         locator: RelFileLocator,
         parse: Parse<T>,
         key: impl Fn(&T) -> Option<K>,
-    ) -> Vec<Row<T, K>> {
+    ) -> CatalogRows<T, K> {
         let layout = self.layout;
         let mut messages = Vec::new();
         let mut rows: BTreeMap<K, Row<T, K>> = BTreeMap::new();
@@ -1022,10 +1133,14 @@ impl Reader<'_> {
         }
         self.newest = newest;
         messages.append(&mut unreadable);
+        let mut twice = Vec::new();
+        let mut sound = true;
         for (blkno, header, oid, row) in undecided {
+            sound &= self.is_beyond_doubt(&header);
             let Some(certain) = self.visible(&header) else {
                 continue;
             };
+            sound &= certain;
             let (oid, value) = match (oid, row) {
                 (Some(oid), Ok(value)) => (oid, value),
                 (_, Err(malformed)) => {
@@ -1040,6 +1155,9 @@ impl Reader<'_> {
                 oid,
                 value,
             };
+            if rows.contains_key(&row.oid) {
+                twice.push(row.oid);
+            }
             match rows.get(&row.oid) {
                 Some(before) if row.age_cmp(before).is_lt() => {}
                 _ => {
@@ -1050,6 +1168,10 @@ impl Reader<'_> {
         if self.file(locator, 0).is_none() && rows.is_empty() {
             messages.push("there is no such file".to_owned());
         }
+        let own = (locator, 0)..=(locator, BlockNumber::MAX);
+        sound &= messages.is_empty() && self.replayed.lost.range(own).next().is_none();
+        twice.sort_unstable();
+        twice.dedup();
         let more = messages.len().saturating_sub(MAX_MESSAGES);
         for message in messages.into_iter().take(MAX_MESSAGES) {
             self.tell(locator, message);
@@ -1057,7 +1179,36 @@ impl Reader<'_> {
         if more > 0 {
             self.tell(locator, format!("and {more} more such blocks or rows"));
         }
-        rows.into_values().collect()
+        CatalogRows {
+            rows: rows.into_values().collect(),
+            twice,
+            sound,
+        }
+    }
+
+    /// Whether the transactions of a tuple are known to have ended as it says, or as the commit
+    /// log says, before the WAL did. Else rows of one transaction may be there only in part.
+    fn is_beyond_doubt(&mut self, header: &HeapTupleHeader) -> bool {
+        let mut settled = |xid: TransactionId, committed: Option<bool>| {
+            let committed = committed.unwrap_or_else(|| self.xacts.committed(xid));
+            self.xacts.is_beyond_doubt(xid, committed)
+        };
+        let inserted = match header.xmin(&self.layout) {
+            Xmin::Frozen => true,
+            Xmin::Committed => settled(header.t_xmin, Some(true)),
+            Xmin::Invalid => settled(header.t_xmin, Some(false)),
+            Xmin::Undecided(xid) | Xmin::Moved { xvac: xid, .. } => settled(xid, None),
+        };
+        inserted
+            && match header.xmax(&self.layout) {
+                Xmax::None
+                | Xmax::Locker(_)
+                | Xmax::Lockers(_)
+                | Xmax::UpgradedLockers(_)
+                | Xmax::Members(_) => true,
+                Xmax::Deleted(xid) => settled(xid, Some(true)),
+                Xmax::Undecided(xid) => settled(xid, None),
+            }
     }
 
     /// Whether a query would find a tuple once recovery is over; `Some(false)` when a
@@ -1112,10 +1263,57 @@ pub fn block_on_disk(
     (whole && server_accepts(&page, layout)).then_some(page)
 }
 
-/// Whether a file may hold `pg_namespace`; beside those that rows on disk name, `initdb` and
-/// `CREATE DATABASE` may have given it its object identifier as number.
-fn is_possible_namespace(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
-    file.rel_number == NAMESPACE_RELATION_ID || found.contains(&(file.db_oid, file.rel_number))
+/// Whether a file may hold a catalog that no map knows; beside those that rows on disk name,
+/// `initdb` and `CREATE DATABASE` may have given it its object identifier as number.
+fn is_possible_file(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
+    UNMAPPED_CATALOGS.contains(&file.rel_number) || found.contains(&(file.db_oid, file.rel_number))
+}
+
+/// The databases whose `dattablespace` is no tablespace.
+fn tablespaces_of_databases(
+    databases: &BTreeMap<Oid, PgDatabase>,
+    tablespaces: &BTreeMap<Oid, String>,
+    pg_database: RelFileLocator,
+) -> Vec<Disagreement> {
+    databases
+        .values()
+        .filter(|database| !tablespaces.contains_key(&database.dattablespace))
+        .map(|database| Disagreement {
+            database: database.oid,
+            relation: None,
+            locator: pg_database,
+            what: Contradiction::TablespaceMissing(database.dattablespace),
+        })
+        .collect()
+}
+
+/// [`PgIndex::parse`], as other rows are read.
+fn parse_index(
+    layout: &Layout,
+    header: &HeapTupleHeader,
+    tuple: &[u8],
+) -> Result<PgIndex, Malformed> {
+    PgIndex::parse(layout, header, tuple).ok_or(Malformed {
+        what: "pg_index row",
+        at: usize::from(header.t_hoff),
+        why: "ends too early, or has no relation",
+    })
+}
+
+/// What was read of a database.
+struct OfDatabase {
+    spc_oid: Oid,
+    db_oid: Oid,
+    /// The files of `pg_class`, and its rows.
+    class: RelFileLocator,
+    rows: CatalogRows<PgClass>,
+    descs: HashMap<Oid, Arc<TupleDesc>>,
+    /// The files of `pg_namespace`.
+    namespace: Option<RelFileLocator>,
+    /// The files of `pg_index`.
+    index: Option<RelFileLocator>,
+    /// Where its catalogs contradict each other, as far as they were compared.
+    agreement: Option<Agreement>,
 }
 
 fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {
