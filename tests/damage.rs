@@ -3476,6 +3476,18 @@ static CATALOGS: &[Row] = &[
         });
         vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
     }),
+    hit(
+        "catalog-rows-disagree",
+        "row of a catalog's column gone, crashed",
+        |d| {
+            // On a page that replay leaves alone.
+            let (block, offnum, _) = d.attribute("pg_description", 2);
+            d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+            d.server_error = Some("");
+            vec![d.file(CATALOG_ROWS, &d.relation("pg_description"))]
+        },
+    )
+    .crash(),
     hit("catalog-rows-disagree", "number of a column changed", |d| {
         let (block, offnum, at) = d.attribute("ziplog", 2);
         d.tuple("pg_attribute", block, offnum, |t| set_u16(t, at.attnum, 1));
