@@ -280,6 +280,9 @@ fn run(path: &Path, options: &Options, progress: &dyn Progress) -> Result<Report
     let names = match (server_wal, &xacts) {
         (Some(wal), Some(xacts)) if options.only != Only::Wal => {
             let mut ends = Ends::new(xacts, horizons);
+            ends.settled_before = recovery
+                .as_ref()
+                .and_then(|run| settled_before(run, wal.layout()));
             let run = recovery.as_ref().zip(control);
             read_catalog(&evidence, wal, run, &mut ends, &mut problems)
         }
@@ -409,6 +412,8 @@ pub(crate) struct Ends<'a> {
     if_missing: bool,
     /// How often that was so.
     pub(crate) missing: u64,
+    /// Transactions before this one were over before replay starts, but for prepared ones.
+    settled_before: Option<TransactionId>,
 }
 
 impl<'a> Ends<'a> {
@@ -420,6 +425,7 @@ impl<'a> Ends<'a> {
             cache: XactCache::default(),
             if_missing: false,
             missing: 0,
+            settled_before: None,
         }
     }
 
@@ -442,6 +448,19 @@ impl Committed for Ends<'_> {
                 self.if_missing
             }
         }
+    }
+
+    fn is_beyond_doubt(&mut self, xid: TransactionId, committed: bool) -> bool {
+        let status = self.xacts.status(&mut self.cache, xid);
+        let says = match status {
+            XactStatus::Committed => true,
+            XactStatus::NotCommitted => false,
+            XactStatus::Missing => return false,
+        };
+        // A commit that only the commit log knows may be one from behind the end of WAL.
+        let late = self.settled_before.is_some_and(|xmin| !xid.precedes(xmin))
+            && !self.xacts.replay_commits(xid);
+        says == committed && !(committed && late && self.xacts.is_replayed())
     }
 
     fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {

@@ -39,11 +39,11 @@ use pgautopsy::check::{IoMode, Options, check};
 use pgautopsy::checks::{CHECKS, by_code};
 use pgautopsy::cluster::catalog::{Catalog, CatalogRelation, Committed};
 use pgautopsy::finding::{Finding, Recovery, Severity};
-use pgautopsy::format::catalog::PgClass;
+use pgautopsy::format::catalog::{PgAttribute, PgClass, PgIndex};
 use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::control::ControlFile;
 use pgautopsy::format::crc::Crc;
-use pgautopsy::format::heap::HeapTuples;
+use pgautopsy::format::heap::{HeapTupleHeader, HeapTuples};
 use pgautopsy::format::names::{WalSegmentName, relation_path};
 use pgautopsy::format::slru::Slru;
 use pgautopsy::format::toast::{ToastValue, max_chunk_size};
@@ -3778,10 +3778,213 @@ static ARCHIVES: &[Row] = &[
     ),
 ];
 
+static CATALOGS: &[Row] = &[
+    hit("catalog-rows-disagree", "row of a column gone", |d| {
+        let (block, offnum, _) = d.attribute("ziplog", 2);
+        d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+        d.message = Some(" columns are not in pg_attribute, the first of them number 2");
+        d.server_error = Some(if d.is_since(Major::V14) {
+            "pg_attribute catalog is missing 1 attribute(s) for relation OID "
+        } else {
+            "catalog is missing 1 attribute(s) for relid "
+        });
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "row of a catalog's column gone, crashed",
+        |d| {
+            // On a page that replay leaves alone.
+            let (block, offnum, _) = d.attribute("pg_description", 2);
+            d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+            d.server_error = Some("");
+            vec![d.file(CATALOG_ROWS, &d.relation("pg_description"))]
+        },
+    )
+    .crash(),
+    hit("catalog-rows-disagree", "number of a column changed", |d| {
+        let (block, offnum, at) = d.attribute("ziplog", 2);
+        d.tuple("pg_attribute", block, offnum, |t| set_u16(t, at.attnum, 1));
+        d.message = Some("pg_attribute has two rows of column 1");
+        d.server_error = Some("");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit("catalog-rows-disagree", "column beyond relnatts", |d| {
+        let (block, offnum, at) = d.attribute("ziplog", 2);
+        d.tuple("pg_attribute", block, offnum, |t| set_u16(t, at.attnum, 99));
+        d.message = Some("pg_attribute has a column 99, more than relnatts");
+        d.server_error = Some("");
+        let found = d.file(CATALOG_ROWS, &d.relation("ziplog"));
+        vec![found.clone().severity(Severity::Abnormal), found]
+    }),
+    hit("catalog-rows-disagree", "column of no length", |d| {
+        let (block, offnum, at) = d.attribute("ziplog", 2);
+        d.tuple("pg_attribute", block, offnum, |t| set_u16(t, at.attlen, 0));
+        d.message = Some("column 2 is 0 bytes long");
+        d.server_error = Some("");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "column of a type that is gone",
+        |d| {
+            let (block, offnum, at) = d.attribute("ziplog", 2);
+            d.tuple("pg_attribute", block, offnum, |t| {
+                set_u32(t, at.atttypid, 99_999)
+            });
+            d.server_error = Some("cache lookup failed for type 99999");
+            vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+        },
+    ),
+    hit("catalog-rows-disagree", "row of an index gone", |d| {
+        let (block, offnum, _) = d.class("ziplog_addr");
+        d.line_pointer("pg_class", block, offnum, |_| (0, 0, 0));
+        d.allowed.push("orphaned-relation-file");
+        d.server_error = Some("");
+        let columns = d.file(CATALOG_ROWS, &d.relation("pg_attribute"));
+        vec![
+            columns.severity(Severity::Abnormal),
+            d.file(CATALOG_ROWS, &d.relation("ziplog")),
+        ]
+    }),
+    hit("catalog-rows-disagree", "an index that is none", |d| {
+        let (_, _, class) = d.class("ziplog_addr");
+        let (block, offnum, _) = d.live_row("pg_index", |layout, header, tuple| {
+            PgIndex::parse(layout, header, tuple).filter(|row| row.indexrelid == class.oid)
+        });
+        d.line_pointer("pg_index", block, offnum, |_| (0, 0, 0));
+        d.message = Some("it has no row in pg_index");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog_addr"))]
+    }),
+    hit("catalog-rows-disagree", "an index of no table", |d| {
+        let (_, _, class) = d.class("ziplog_addr");
+        let (block, offnum, _) = d.live_row("pg_index", |layout, header, tuple| {
+            PgIndex::parse(layout, header, tuple).filter(|row| row.indexrelid == class.oid)
+        });
+        d.tuple("pg_index", block, offnum, |t| {
+            let at = usize::from(t[T_HOFF]) + 4;
+            set_u32(t, at, 99_999);
+        });
+        d.message = Some("the table 99999 that it is of is not in pg_class");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog_addr"))]
+    }),
+    hit("catalog-rows-disagree", "schema that is gone", |d| {
+        d.edit_class("ziplog", |class| class.relnamespace, 99_999);
+        d.message = Some("its schema 99999 is not in pg_namespace");
+        d.server_error = Some("");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit("catalog-rows-disagree", "TOAST table that is gone", |d| {
+        d.edit_class("toasty", |class| class.reltoastrelid, 99_999);
+        d.server_error = Some("");
+        let toast = d.file(CATALOG_ROWS, &d.relation(&d.toast()));
+        vec![
+            toast.severity(Severity::Abnormal),
+            d.file(CATALOG_ROWS, &d.relation("toasty")),
+        ]
+    }),
+    hit("catalog-rows-disagree", "two tables of one name", |d| {
+        let (block, offnum, docs) = d.class("docs");
+        let (_, _, ziplog) = d.class("ziplog");
+        let at = if d.is_since(Major::V12) { 4 } else { 0 };
+        d.tuple("pg_class", block, offnum, |t| {
+            let at = usize::from(t[T_HOFF]) + at;
+            t[at..at + 6].copy_from_slice(b"ziplog");
+        });
+        d.message = Some(" has the same name and schema");
+        let later = if docs.oid > ziplog.oid {
+            "docs"
+        } else {
+            "ziplog"
+        };
+        vec![d.file(CATALOG_ROWS, &d.relation(later))]
+    }),
+    hit("catalog-rows-disagree", "row of a table twice", |d| {
+        let (block, offnum, _) = d.class("docs");
+        let (off, _, len) = d.item("pg_class", block, offnum);
+        let at = block as usize * BLCKSZ + off as usize;
+        let row = d.read(&d.relation("pg_class"))[at..at + len as usize].to_vec();
+        let (block, offnum, _) = d.class("geo");
+        let (_, _, room) = d.item("pg_class", block, offnum);
+        assert!(room >= len, "no room");
+        d.line_pointer("pg_class", block, offnum, |(off, flags, _)| {
+            (off, flags, len)
+        });
+        d.tuple("pg_class", block, offnum, |t| {
+            t.copy_from_slice(&row);
+            set_u32(t, T_CTID, block << 16);
+            set_u16(t, T_CTID + 4, offnum);
+        });
+        d.allowed.push("orphaned-relation-file");
+        d.message = Some("pg_class has two rows of it");
+        d.anywhere(CATALOG_ROWS);
+        vec![]
+    }),
+    near_miss(
+        "catalog-rows-disagree",
+        "row of a system column gone",
+        |d| {
+            let (block, offnum, _) = d.attribute("ziplog", -1);
+            d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+            vec![]
+        },
+    ),
+    near_miss("catalog-rows-disagree", "other schema, other name", |d| {
+        let (_, _, docs) = d.class("pg_class");
+        d.edit_class("ziplog", |class| class.relnamespace, docs.relnamespace);
+        vec![]
+    }),
+    near_miss(
+        "catalog-rows-disagree",
+        "row of a column gone, on a page from behind the end of WAL",
+        |d| {
+            let (block, offnum, _) = d.attribute("ziplog", 2);
+            d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+            let end = d.base.end;
+            d.page("pg_attribute", block, |p| set_lsn(p, XLogRecPtr(end.0 + 8)));
+            vec![d.page_found("page-lsn-beyond-wal", "pg_attribute", block)]
+        },
+    ),
+    near_miss(
+        "catalog-rows-disagree",
+        "row of a column gone, and a page that cannot be read",
+        |d| {
+            let (block, offnum, _) = d.attribute("ziplog", 2);
+            d.line_pointer("pg_attribute", block, offnum, |_| (0, 0, 0));
+            d.page("pg_attribute", 0, |p| set_u16(p, PD_LOWER, 8190));
+            vec![d.page_found("page-header-invalid", "pg_attribute", 0)]
+        },
+    ),
+    near_miss(
+        "catalog-rows-disagree",
+        "row of a column whose transaction is taken for aborted",
+        |d| {
+            let (block, offnum, _) = d.attribute("ziplog", 2);
+            d.tuple("pg_attribute", block, offnum, |t| {
+                let infomask = get_u16(t, T_INFOMASK) & !XMIN_FROZEN | XMIN_INVALID;
+                set_u16(t, T_INFOMASK, infomask);
+            });
+            d.allowed.push("hint-bit-contradicts-clog");
+            vec![]
+        },
+    ),
+];
+
+/// Where a row of `pg_attribute` has its columns.
+struct AttributeAt {
+    atttypid: usize,
+    attlen: usize,
+    attnum: usize,
+}
+
+const CATALOG_ROWS: &str = "catalog-rows-disagree";
+
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [CONTROL, FILES, PAGES, TUPLES, SLRUS, WAL, ARCHIVES]
-        .into_iter()
-        .flatten()
+    [
+        CATALOGS, CONTROL, FILES, PAGES, TUPLES, SLRUS, WAL, ARCHIVES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -4347,6 +4550,65 @@ impl<'b> Dir<'b> {
     fn toast(&self) -> String {
         let owner = self.base.toasty_oid;
         format!("pg_toast_{owner}")
+    }
+
+    /// The row of a catalog that a query finds: block, line pointer, and what is read of it.
+    fn live_row<T>(
+        &self,
+        catalog: &str,
+        wanted: impl Fn(&Layout, &HeapTupleHeader, &[u8]) -> Option<T>,
+    ) -> (u32, u16, T) {
+        let layout = &self.base.layout;
+        let bytes = self.read(&self.relation(catalog));
+        let mut room = HeapTuples::new(layout);
+        for (block, page) in (0..).zip(bytes.chunks(BLCKSZ)) {
+            let Ok(heap) = room.read(page) else { continue };
+            for tuple in heap.tuples {
+                let bytes = heap.bytes(tuple);
+                let infomask = get_u16(bytes, T_INFOMASK);
+                let aborted = infomask & XMIN_FROZEN == XMIN_INVALID;
+                if infomask & XMAX_INVALID != 0
+                    && !aborted
+                    && let Some(row) = wanted(layout, &tuple.header, bytes)
+                {
+                    return (block, tuple.offnum, row);
+                }
+            }
+        }
+        panic!("no such row of {catalog}");
+    }
+
+    fn class(&self, relname: &str) -> (u32, u16, PgClass) {
+        self.live_row("pg_class", |layout, header, tuple| {
+            let row = PgClass::parse(layout, header, tuple).ok();
+            row.filter(|row| row.relname == relname)
+        })
+    }
+
+    /// Changes an object identifier in a row of `pg_class`.
+    fn edit_class(&self, relname: &str, field: fn(&PgClass) -> u32, oid: u32) {
+        let (block, offnum, class) = self.class(relname);
+        let old = field(&class).to_le_bytes();
+        self.tuple("pg_class", block, offnum, |t| {
+            // Behind the name.
+            let from = usize::from(t[T_HOFF]) + 64;
+            let at = t[from..].windows(4).position(|w| w == old).unwrap();
+            set_u32(t, from + at, oid);
+        });
+    }
+
+    fn attribute(&self, relname: &str, attnum: i16) -> (u32, u16, AttributeAt) {
+        let (_, _, class) = self.class(relname);
+        self.live_row("pg_attribute", |layout, header, tuple| {
+            let row = PgAttribute::parse(layout, header, tuple).ok()?;
+            let before = if layout.since(Major::V16) { 72 } else { 76 };
+            let hoff = usize::from(header.t_hoff);
+            (row.attrelid == class.oid && row.attnum == attnum).then_some(AttributeAt {
+                atttypid: hoff + 68,
+                attlen: hoff + before,
+                attnum: hoff + before + 2,
+            })
+        })
     }
 
     fn blocks(&self, relation: &str) -> u32 {

@@ -98,6 +98,7 @@ registry! {
     replication_origin_invalid,
     two_phase_file_invalid,
     catalog_unreadable,
+    catalog_rows_disagree,
     tablespace_link_dangling,
     relation_file_missing,
     init_fork_disagrees_with_catalog,
@@ -229,6 +230,8 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
         multixact_offset_invalid::run,
+        // Asks what the others found in the catalogs.
+        catalog_rows_disagree::run,
     ];
     let all: [&[ClusterCheck]; 3] = match only {
         Only::All => [&control, &wal, &files],

@@ -14,6 +14,7 @@
 //! lost are missing. Databases are those of `pg_database`, and those with a folder besides:
 //! their relations have names, too, only the database has none.
 
+use super::agreement::{Agreement, Compared, Contradiction, Disagreement};
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
@@ -49,6 +50,13 @@ pub trait Committed {
     fn updater(&mut self, multi: MultiXactId) -> Option<TransactionId> {
         let _ = multi;
         None
+    }
+
+    /// Whether there is no doubt that a transaction did, or did not, commit by the end of WAL:
+    /// what a row says of it, or `committed` has answered, is `committed`.
+    fn is_beyond_doubt(&mut self, xid: TransactionId, committed: bool) -> bool {
+        let _ = (xid, committed);
+        false
     }
 }
 
@@ -140,6 +148,8 @@ pub struct Catalog {
     by_locator: HashMap<RelFileLocator, (Oid, Oid)>,
     /// By database: the newest `pd_lsn` of the pages that tell how tuples are laid out.
     newest: BTreeMap<Oid, XLogRecPtr>,
+    /// By database, 0 for shared catalogs: where they contradict each other.
+    pub agreements: BTreeMap<Oid, Agreement>,
 }
 
 impl Catalog {
@@ -475,12 +485,29 @@ impl Committed for Nobody {
 }
 
 /// A visible row.
-struct Row<T, K = Oid> {
+pub(super) struct Row<T, K = Oid> {
     xmin: TransactionId,
     /// Whether nothing can have deleted it.
     certain: bool,
-    oid: K,
-    value: T,
+    pub(super) oid: K,
+    pub(super) value: T,
+}
+
+/// The rows of a catalog that a query would find after recovery.
+pub(super) struct CatalogRows<T, K = Oid> {
+    /// One for each key, in their order.
+    pub(super) rows: Vec<Row<T, K>>,
+    /// The keys of which there is more than one.
+    pub(super) twice: Vec<K>,
+    /// Whether all of the catalog could be read, and which rows are there is beyond doubt.
+    pub(super) sound: bool,
+}
+
+impl<T, K: Ord> CatalogRows<T, K> {
+    /// Whether there is a row of a key.
+    pub(super) fn has(&self, key: K) -> bool {
+        self.rows.binary_search_by(|row| row.oid.cmp(&key)).is_ok()
+    }
 }
 
 impl<T, K> Row<T, K> {
@@ -547,8 +574,8 @@ const MAPPED_CATALOGS: [Oid; 3] = [
     ATTRIBUTE_RELATION_ID,
     TYPE_RELATION_ID,
 ];
-/// Those of its other catalogs.
-const UNMAPPED_CATALOGS: [Oid; 2] = [NAMESPACE_RELATION_ID, ENUM_RELATION_ID];
+/// Those of its other catalogs, whose files `pg_class` tells.
+const UNMAPPED_CATALOGS: [Oid; 3] = [NAMESPACE_RELATION_ID, ENUM_RELATION_ID, INDEX_RELATION_ID];
 
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
@@ -581,11 +608,24 @@ impl Reader<'_> {
 
         let mut catalog = Catalog::default();
         self.tell_map(GLOBALTABLESPACE_OID, 0);
-        for row in self.rows(shared[0], PgDatabase::parse, |d| Some(d.oid)) {
+        let databases = self.rows(shared[0], PgDatabase::parse, |d| Some(d.oid));
+        for row in databases.rows {
             catalog.databases.insert(row.oid, row.value);
         }
-        for row in self.rows(shared[1], PgNamed::parse, |t| Some(t.oid)) {
+        let tablespaces = self.rows(shared[1], PgNamed::parse, |t| Some(t.oid));
+        for row in tablespaces.rows {
             catalog.tablespaces.insert(row.oid, row.value.name);
+        }
+        let tablespaces_are_known = tablespaces.sound && !catalog.tablespaces.is_empty();
+        let newest_shared = self.newest;
+        if databases.sound && tablespaces_are_known {
+            let known = &catalog.tablespaces;
+            let agreement = Agreement {
+                disagreements: tablespaces_of_databases(&catalog.databases, known, shared[0]),
+                files: shared.into(),
+                newest: newest_shared,
+            };
+            catalog.agreements.insert(0, agreement);
         }
         if catalog.databases.is_empty() {
             self.tell(shared[0], "no database can be read from it".to_owned());
@@ -600,13 +640,12 @@ impl Reader<'_> {
         }));
         let mut rows_of = Vec::new();
         let mut unmapped_files = BTreeSet::new();
-        // Read later, by `indexes`, and brought within reach with the rest.
-        let mut index_files = Vec::new();
         for (&db_oid, &spc_oid) in &databases {
             self.tell_map(spc_oid, db_oid);
             let class = self.mapped(spc_oid, db_oid, RELATION_RELATION_ID);
             self.newest = XLogRecPtr::default();
-            let rows = self.rows(class, PgClass::parse, |c| Some(c.oid));
+            let class_rows = self.rows(class, PgClass::parse, |c| Some(c.oid));
+            let rows = &class_rows.rows;
             if !rows.iter().any(|row| row.oid == RELATION_RELATION_ID) {
                 self.tell(class, "it does not tell of pg_class itself".to_owned());
                 // Without a map the number is a guess, and this another relation.
@@ -618,10 +657,18 @@ impl Reader<'_> {
                 let row = rows.iter().find(|row| row.oid == oid);
                 row.and_then(|row| self.locate(spc_oid, db_oid, &row.value))
             };
-            let files @ [namespace, pg_enum] = UNMAPPED_CATALOGS.map(file_of);
-            index_files.extend(file_of(INDEX_RELATION_ID));
+            let files @ [namespace, pg_enum, index] = UNMAPPED_CATALOGS.map(file_of);
             unmapped_files.extend(files.into_iter().flatten());
-            rows_of.push((spc_oid, db_oid, rows, self.newest, namespace, pg_enum));
+            rows_of.push(OfDatabase {
+                spc_oid,
+                db_oid,
+                class,
+                rows: class_rows,
+                newest: self.newest,
+                namespace,
+                pg_enum,
+                index,
+            });
         }
 
         if let Some(redo) = redo {
@@ -633,26 +680,75 @@ impl Reader<'_> {
                 self.replay(redo, &|l| new.contains(&l));
             }
         }
-        self.pin(unmapped_files.into_iter().chain(index_files));
-        for (spc_oid, db_oid, rows, newest, namespace, pg_enum) in rows_of {
+        self.pin(unmapped_files.into_iter());
+        for of in rows_of {
+            let OfDatabase {
+                spc_oid,
+                db_oid,
+                class,
+                ..
+            } = of;
             let database = catalog.databases.get(&db_oid);
             let encoding = database.map_or(Encoding::Bytes, |database| {
                 Encoding::from_number(database.encoding)
             });
-            self.newest = newest;
-            let mut types = self.types(self.mapped(spc_oid, db_oid, TYPE_RELATION_ID), pg_enum);
+            self.newest = of.newest;
+            let pg_type = self.mapped(spc_oid, db_oid, TYPE_RELATION_ID);
+            let type_rows = self.rows(pg_type, PgType::parse, |row| Some(row.oid));
+            let mut types = self.types(&type_rows, of.pg_enum);
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
-            let descs = self.tuple_descs(attribute, &rows, encoding, &mut types);
+            let key = |row: &PgAttribute| (row.attnum > 0).then_some((row.attrelid, row.attnum));
+            let attributes = self.rows(attribute, PgAttribute::parse, key);
+            let descs =
+                self.tuple_descs(attribute, &attributes, &of.rows.rows, encoding, &mut types);
             // Shared relations are told of by one database or another.
             let shared = catalog.newest.entry(0).or_default();
             *shared = self.newest.max(*shared);
             catalog.newest.insert(db_oid, self.newest);
-            let schemas: BTreeMap<Oid, Arc<str>> = namespace
-                .map(|namespace| self.rows(namespace, PgNamed::parse, |n| Some(n.oid)))
+            let schemas = of
+                .namespace
+                .map(|file| self.rows(file, PgNamed::parse, |n| Some(n.oid)));
+            if of.rows.sound && catalog.databases.contains_key(&db_oid) {
+                let indexes = of
+                    .index
+                    .map(|file| (file, self.rows(file, parse_index, |i| Some(i.indexrelid))));
+                let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
+                let compared = Compared {
+                    database: db_oid,
+                    class: &of.rows,
+                    class_file: class,
+                    locate: &locate,
+                };
+                let tablespaces = tablespaces_are_known.then_some(&catalog.tablespaces);
+                let mut agreement = Agreement {
+                    disagreements: compared.class(tablespaces),
+                    files: BTreeSet::from([class]),
+                    newest: newest_shared.max(self.newest),
+                };
+                if attributes.sound {
+                    let types = type_rows.sound.then_some(&type_rows);
+                    let more = compared.attributes(&attributes, attribute, types);
+                    agreement.disagreements.extend(more);
+                    agreement.files.extend([attribute, pg_type]);
+                }
+                if let Some(schemas) = schemas.as_ref().filter(|schemas| schemas.sound) {
+                    agreement.disagreements.extend(compared.schemas(schemas));
+                    agreement.files.extend(of.namespace);
+                }
+                if let Some((file, indexes)) = indexes.filter(|(_, indexes)| indexes.sound) {
+                    let more = compared.indexes(&indexes, file);
+                    agreement.disagreements.extend(more);
+                    agreement.files.insert(file);
+                }
+                catalog.agreements.insert(db_oid, agreement);
+            }
+            let schemas: BTreeMap<Oid, Arc<str>> = schemas
+                .map(|schemas| schemas.rows)
                 .unwrap_or_default()
                 .into_iter()
                 .map(|row| (row.oid, Arc::from(row.value.name)))
                 .collect();
+            let rows = of.rows.rows;
             let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
             for (locator, older, newer) in catalog.add(db_oid, rows, &schemas, &descs, &locate) {
                 let message = format!("relations {older} and {newer} both claim it");
@@ -899,9 +995,7 @@ impl Reader<'_> {
     }
 
     /// The domains, enums and composite types of a database. What a type is never changes.
-    fn types(&mut self, pg_type: RelFileLocator, pg_enum: Option<RelFileLocator>) -> Types {
-        let key = |row: &PgType| matches!(row.typtype, b'c' | b'd' | b'e').then_some(row.oid);
-        let rows = self.rows(pg_type, PgType::parse, key);
+    fn types(&self, rows: &CatalogRows<PgType>, pg_enum: Option<RelFileLocator>) -> Types {
         let mut labels = pg_enum
             .and_then(|pg_enum| self.labels(pg_enum))
             .unwrap_or_default();
@@ -919,7 +1013,7 @@ impl Reader<'_> {
             })
             .collect();
         let mut types = Types::default();
-        for row in rows.iter().map(|row| row.value) {
+        for row in rows.rows.iter().map(|row| row.value) {
             match row.typtype {
                 b'd' => {
                     types.domains.insert(row.oid, row.typbasetype);
@@ -927,13 +1021,14 @@ impl Reader<'_> {
                 b'c' => {
                     types.composites.insert(row.typrelid, row);
                 }
-                _ => {
+                b'e' => {
                     if let Some(labels) = labels.get(&row.oid) {
                         let single = ValueType::of_enum(Arc::clone(labels));
                         let array = ValueType::of_enum_array(row.oid, Arc::clone(labels));
                         types.add(row, 4, single, array);
                     }
                 }
+                _ => {}
             }
         }
         types
@@ -942,7 +1037,7 @@ impl Reader<'_> {
     /// The labels of a database's enums, unless it cannot be told that these are all. A row
     /// counts whatever became of its transaction: none is ever taken away from a type, and one
     /// that was lost with the commit log may have been there.
-    fn labels(&mut self, pg_enum: RelFileLocator) -> Option<Vec<PgEnum>> {
+    fn labels(&self, pg_enum: RelFileLocator) -> Option<Vec<PgEnum>> {
         let layout = self.layout;
         let mut labels = Vec::new();
         let mut room = HeapTuples::new(&layout);
@@ -980,6 +1075,7 @@ impl Reader<'_> {
     fn tuple_descs(
         &mut self,
         attribute: RelFileLocator,
+        attributes: &CatalogRows<PgAttribute, (Oid, i16)>,
         classes: &[Row<PgClass>],
         encoding: Encoding,
         types: &mut Types,
@@ -996,11 +1092,6 @@ impl Reader<'_> {
             })
             .map(|row| (row.oid, &row.value))
             .collect();
-        let key = |row: &PgAttribute| {
-            let is_wanted = row.attnum > 0 && tables.contains_key(&row.attrelid);
-            is_wanted.then_some((row.attrelid, row.attnum))
-        };
-        let rows = self.rows(attribute, PgAttribute::parse, key);
         // Rows may be older than replay would leave them.
         let of_attribute = (attribute, 0)..=(attribute, BlockNumber::MAX);
         if self.replayed.lost.range(of_attribute).next().is_some() {
@@ -1008,7 +1099,7 @@ impl Reader<'_> {
         }
         let mut composites = Vec::new();
         let mut of_tables = Vec::new();
-        for of_table in rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
+        for of_table in attributes.rows.chunk_by(|a, b| a.oid.0 == b.oid.0) {
             let Some((attrelid, _)) = of_table.first().map(|row| row.oid) else {
                 continue;
             };
@@ -1072,7 +1163,7 @@ impl Reader<'_> {
         locator: RelFileLocator,
         parse: Parse<T>,
         key: impl Fn(&T) -> Option<K>,
-    ) -> Vec<Row<T, K>> {
+    ) -> CatalogRows<T, K> {
         let layout = self.layout;
         let mut messages = Vec::new();
         let mut rows: BTreeMap<K, Row<T, K>> = BTreeMap::new();
@@ -1115,10 +1206,14 @@ impl Reader<'_> {
         }
         self.newest = newest;
         messages.append(&mut unreadable);
+        let mut twice = Vec::new();
+        let mut sound = true;
         for (blkno, header, oid, row) in undecided {
+            sound &= self.is_beyond_doubt(&header);
             let Some(certain) = self.visible(&header) else {
                 continue;
             };
+            sound &= certain;
             let (oid, value) = match (oid, row) {
                 (Some(oid), Ok(value)) => (oid, value),
                 (_, Err(malformed)) => {
@@ -1133,6 +1228,9 @@ impl Reader<'_> {
                 oid,
                 value,
             };
+            if rows.contains_key(&row.oid) {
+                twice.push(row.oid);
+            }
             match rows.get(&row.oid) {
                 Some(before) if row.age_cmp(before).is_lt() => {}
                 _ => {
@@ -1143,6 +1241,10 @@ impl Reader<'_> {
         if self.file(locator, 0).is_none() && rows.is_empty() {
             messages.push("there is no such file".to_owned());
         }
+        let own = (locator, 0)..=(locator, BlockNumber::MAX);
+        sound &= messages.is_empty() && self.replayed.lost.range(own).next().is_none();
+        twice.sort_unstable();
+        twice.dedup();
         let more = messages.len().saturating_sub(MAX_MESSAGES);
         for message in messages.into_iter().take(MAX_MESSAGES) {
             self.tell(locator, message);
@@ -1150,7 +1252,36 @@ impl Reader<'_> {
         if more > 0 {
             self.tell(locator, format!("and {more} more such blocks or rows"));
         }
-        rows.into_values().collect()
+        CatalogRows {
+            rows: rows.into_values().collect(),
+            twice,
+            sound,
+        }
+    }
+
+    /// Whether the transactions of a tuple are known to have ended as it says, or as the commit
+    /// log says, before the WAL did. Else rows of one transaction may be there only in part.
+    fn is_beyond_doubt(&mut self, header: &HeapTupleHeader) -> bool {
+        let mut settled = |xid: TransactionId, committed: Option<bool>| {
+            let committed = committed.unwrap_or_else(|| self.xacts.committed(xid));
+            self.xacts.is_beyond_doubt(xid, committed)
+        };
+        let inserted = match header.xmin(&self.layout) {
+            Xmin::Frozen => true,
+            Xmin::Committed => settled(header.t_xmin, Some(true)),
+            Xmin::Invalid => settled(header.t_xmin, Some(false)),
+            Xmin::Undecided(xid) | Xmin::Moved { xvac: xid, .. } => settled(xid, None),
+        };
+        inserted
+            && match header.xmax(&self.layout) {
+                Xmax::None
+                | Xmax::Locker(_)
+                | Xmax::Lockers(_)
+                | Xmax::UpgradedLockers(_)
+                | Xmax::Members(_) => true,
+                Xmax::Deleted(xid) => settled(xid, Some(true)),
+                Xmax::Undecided(xid) => settled(xid, None),
+            }
     }
 
     /// Whether a query would find a tuple once recovery is over; `Some(false)` when a
@@ -1246,6 +1377,52 @@ pub fn block_on_disk(
 /// `initdb` and `CREATE DATABASE` may have given it its object identifier as number.
 fn is_possible(found: &BTreeSet<(Oid, RelFileNumber)>, file: RelFileLocator) -> bool {
     UNMAPPED_CATALOGS.contains(&file.rel_number) || found.contains(&(file.db_oid, file.rel_number))
+}
+
+/// The databases whose `dattablespace` is no tablespace.
+fn tablespaces_of_databases(
+    databases: &BTreeMap<Oid, PgDatabase>,
+    tablespaces: &BTreeMap<Oid, String>,
+    pg_database: RelFileLocator,
+) -> Vec<Disagreement> {
+    databases
+        .values()
+        .filter(|database| !tablespaces.contains_key(&database.dattablespace))
+        .map(|database| Disagreement {
+            database: database.oid,
+            relation: None,
+            locator: pg_database,
+            what: Contradiction::TablespaceMissing(database.dattablespace),
+        })
+        .collect()
+}
+
+/// [`PgIndex::parse`], as other rows are read.
+fn parse_index(
+    layout: &Layout,
+    header: &HeapTupleHeader,
+    tuple: &[u8],
+) -> Result<PgIndex, Malformed> {
+    PgIndex::parse(layout, header, tuple).ok_or(Malformed {
+        what: "pg_index row",
+        at: usize::from(header.t_hoff),
+        why: "ends too early, or has no relation",
+    })
+}
+
+/// What was read of a database.
+struct OfDatabase {
+    spc_oid: Oid,
+    db_oid: Oid,
+    /// The files of `pg_class`, and its rows.
+    class: RelFileLocator,
+    rows: CatalogRows<PgClass>,
+    /// The newest `pd_lsn` of its pages.
+    newest: XLogRecPtr,
+    /// The files of `pg_namespace`, `pg_enum` and `pg_index`.
+    namespace: Option<RelFileLocator>,
+    pg_enum: Option<RelFileLocator>,
+    index: Option<RelFileLocator>,
 }
 
 fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {

@@ -4,6 +4,7 @@
 //! Each fact is there, missing, unreadable or malformed; which one it is, is kept, and said
 //! by one check.
 
+pub mod agreement;
 pub mod catalog;
 pub mod names;
 pub mod replay;

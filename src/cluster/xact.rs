@@ -237,6 +237,18 @@ impl<'e> XactLog<'e> {
         }
     }
 
+    /// Whether there is WAL to replay.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// Whether the WAL to replay has a transaction's commit.
+    #[must_use]
+    pub fn replay_commits(&self, xid: TransactionId) -> bool {
+        self.plan.is_some_and(|plan| plan.committed.contains(xid.0))
+    }
+
     /// What the commit log itself says of a transaction once replay is done; `None` where its
     /// page is not there, or replay makes it anew.
     #[must_use]

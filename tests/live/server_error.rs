@@ -65,6 +65,9 @@ struct Table {
     toast: PathBuf,
     /// Of the TOAST table, or else of the table itself.
     index: PathBuf,
+    /// Of `pg_attribute`.
+    attribute: PathBuf,
+    oid: u32,
 }
 
 /// A kind of damage.
@@ -285,6 +288,28 @@ fn pointer(table: &Table, at: usize, change: fn(u32) -> u32) {
         let word = change(page.u32(1, at));
         page.set_xid(1, at, word);
     });
+}
+
+/// Changes the row of `pg_attribute` for the column `n`.
+fn column(table: &Table, edit: impl FnOnce(&mut Page, usize)) {
+    let blocks = fs::metadata(&table.attribute).unwrap().len() / BLCKSZ as u64;
+    for block in 0..u32::try_from(blocks).unwrap() {
+        let page = Page::read(&table.attribute, block as usize);
+        let line_pointers =
+            (u16::from_le_bytes([page.0[PD_LOWER], page.0[PD_LOWER + 1]]).max(24) - 24) / 4;
+        let found = (1..=usize::from(line_pointers)).find(|offnum| {
+            let is_tuple = page.line_pointer(*offnum) >> 15 & 3 == 1;
+            is_tuple && {
+                let row = page.at(*offnum, usize::from(page.0[page.at(*offnum, T_HOFF)]));
+                page.0[row..row + 4] == table.oid.to_le_bytes()
+                    && page.0[row + 4..row + 6] == *b"n\0"
+            }
+        });
+        if let Some(offnum) = found {
+            return self::page(&table.attribute, block, |page| edit(page, offnum));
+        }
+    }
+    panic!("no column n of {}", table.oid);
 }
 
 /// Drops a chunk from the page, as a line pointer that was never used.
@@ -665,6 +690,16 @@ fn kinds() -> Vec<Kind> {
             INSERT INTO $t SELECT i, i FROM generate_series(1, 10) i", |t| flip(&t.main, 8180)),
         kind("unlogged file missing", "CREATE UNLOGGED TABLE $t (id int, n int)
             INSERT INTO $t SELECT i, i FROM generate_series(1, 10) i", |t| remove(&t.main)),
+
+        // Catalogs.
+        kind("column missing", FIXED, |t| column(t, |page, offnum| set_line_pointer(page, offnum, 0, 0, 0))),
+        kind("column missing of no rows", "CREATE TABLE $t (id int, n int)", |t| column(t, |page, offnum| {
+            set_line_pointer(page, offnum, 0, 0, 0);
+        })),
+        kind("column of no type", FIXED, |t| column(t, |page, offnum| {
+            let hoff = usize::from(page.0[page.at(offnum, T_HOFF)]);
+            page.set_xid(offnum, hoff + 68, 99_999);
+        })),
     ]
 }
 
@@ -773,8 +808,8 @@ fn statements(make: &str, table: &str) -> String {
 struct Base {
     cluster: Cluster,
     kinds: Vec<Kind>,
-    /// The files of [`Table`], by table.
-    files: BTreeMap<String, [String; 3]>,
+    /// The files of [`Table`] and its object identifier, by table.
+    files: BTreeMap<String, [String; 5]>,
     /// What `COPY` takes.
     sources: BTreeMap<String, String>,
     /// The table that a TOAST table or its index belongs to, by their names.
@@ -846,14 +881,24 @@ impl Base {
         let rows = self.cluster.sql(
             "SELECT concat_ws('|', c.relname, c.relkind, pg_relation_filepath(c.oid), \
              coalesce(pg_relation_filepath(t.oid), '-'), coalesce(pg_relation_filepath(i.indexrelid), '-'), \
+             pg_relation_filepath('pg_attribute'), c.oid, \
              coalesce(t.relname, '-'), coalesce(i.indexrelid::regclass::text, '-')) \
              FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid LEFT JOIN pg_index i ON i.indrelid = coalesce(t.oid, c.oid) \
              WHERE c.relkind IN ('r', 'm', 'S') AND c.oid >= 16384 AND c.relnamespace = 'public'::regnamespace",
         );
         for row in rows.lines() {
             let fields: Vec<String> = row.split('|').map(str::to_owned).collect();
-            let [table, relkind, main, toast, index, toast_name, index_name] =
-                fields.try_into().unwrap();
+            let [
+                table,
+                relkind,
+                main,
+                toast,
+                index,
+                attribute,
+                oid,
+                toast_name,
+                index_name,
+            ] = fields.try_into().unwrap();
             self.sources.insert(
                 table.clone(),
                 match &*relkind {
@@ -868,7 +913,8 @@ impl Base {
                     self.owners.insert(name.to_owned(), table.clone());
                 }
             }
-            self.files.insert(table, [main, toast, index]);
+            self.files
+                .insert(table, [main, toast, index, attribute, oid]);
         }
         let rows = self
             .cluster
@@ -882,9 +928,14 @@ impl Base {
     /// Does all damage to tables and databases.
     fn damage(&self, data: &Path) {
         for kind in &self.kinds {
-            let files = self.files[&kind.table()].each_ref();
-            let [main, toast, index] = files.map(|file| data.join(file));
-            (kind.edit)(&Table { main, toast, index });
+            let [main, toast, index, attribute, oid] = &self.files[&kind.table()];
+            (kind.edit)(&Table {
+                main: data.join(main),
+                toast: data.join(toast),
+                index: data.join(index),
+                attribute: data.join(attribute),
+                oid: oid.parse().unwrap(),
+            });
         }
         for (path, name) in &self.databases {
             if let Some((_, edit)) = DATABASES.iter().find(|(database, _)| database == name) {
