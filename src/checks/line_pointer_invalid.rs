@@ -21,7 +21,7 @@ check! {
     /// and `pd_special`; a redirect must lead to a line pointer with a row. In addition no
     /// two rows may overlap, and there are at most 291 on an 8 kB page. The server tests the
     /// place only in `bufpage.c: PageRepairFragmentation`. A finding `heals` when WAL replay
-    /// rebuilds the page, or drops or resets the relation.
+    /// rebuilds the page without it, or drops or resets the relation.
     ///
     /// ## What else may cause it
     /// A torn page (the list is in its first half, the rows in both) of a crash or of a copy

@@ -21,7 +21,7 @@ check! {
     /// updating transaction or the result of one without being an update, both "moved" flags
     /// of the old VACUUM FULL, and flags that the version does not know. "Inserted by a
     /// committed" together with "by an aborted transaction" means frozen from 9.4 on; before,
-    /// it cannot be. A finding `heals` when WAL replay rebuilds the page, or drops or resets
+    /// it cannot be. A finding `heals` when WAL replay rebuilds the page without it, or drops or resets
     /// the relation.
     ///
     /// ## What else may cause it

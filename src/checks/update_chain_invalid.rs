@@ -25,7 +25,7 @@ check! {
     /// be there. A version counts as the next one only if its `xmin`
     /// is the `xmax` of the one that names it. Whether a transaction committed is what the
     /// commit log says after replay; where it cannot be told, nothing is said. A finding
-    /// `heals` when replay rebuilds the page.
+    /// `heals` when replay rebuilds the page without it.
     ///
     /// ## What else may cause it
     /// A torn page without checksums, when the line pointers are of one time and the rows of

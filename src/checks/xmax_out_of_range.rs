@@ -24,7 +24,7 @@ check! {
     /// hint bit is not judged, nor a multixact (a number that stands for several
     /// transactions; see `multixact-out-of-range`). When another hint bit answers, the
     /// finding names no server error: queries do not ask. A finding `heals` when replay
-    /// rebuilds the page.
+    /// rebuilds the page without it.
     ///
     /// ## What else may cause it
     /// Overwriting by foreign data; a torn page, mostly healed by replay; a flipped flag that

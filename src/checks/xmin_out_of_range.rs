@@ -28,7 +28,7 @@ check! {
     /// TransactionIdPrecedes` does, and frozen rows, which are visible to all. In epoch 0 a
     /// number past the next one was never assigned: the header is overwritten. One before
     /// `oldestXid`, neither frozen nor hinted, is before the horizon. A finding `heals` when
-    /// replay rebuilds the page.
+    /// replay rebuilds the page without it.
     ///
     /// ## What else may cause it
     /// Overwriting by foreign data (read the number as text: 1852990827 is `kern`); a torn
