@@ -15,13 +15,14 @@
 //! [`check::check`] walks this line once, from left to right, and is the best place to start
 //! reading. WAL comes before pages: a crashed directory is not a damaged one, and a page can be
 //! judged only by what replay will do to it. A torn page that a full-page image overwrites is
-//! a note; the same page outside the plan is damage.
+//! a note; the same page outside the plan is damage, and so are rows that the image has damaged
+//! as well.
 //!
 //! | module | what lives there |
 //! |---|---|
 //! | [`format`](mod@format) | pure parsers over `&[u8]`, one file per on-disk structure; the version table; no I/O, no panics, no judgement |
 //! | [`pgdata`] | the evidence: a directory, a tar of one, WAL archives; walks, names every file, hands out bytes |
-//! | [`cluster`] | established facts: version, `pg_control`, timelines, SLRUs, names of relations; each present, missing, unreadable or malformed |
+//! | [`cluster`] | established facts: version, `pg_control`, timelines, SLRUs, names of relations, catalogs that contradict each other; each present, missing, unreadable or malformed |
 //! | [`recovery`] | the dry run of the next start: start point, walk through the WAL, stop, plan, refusals; and what else the WAL tells: events, points in time, copies |
 //! | [`scan`] | the parallel driver: one read and one parse per block, small summaries that are merged |
 //! | [`checks`] | one fault per file: code, severity, explanation, remedy and the function, together |

@@ -1653,6 +1653,29 @@ static TUPLES: &[Row] = &[
             vec![]
         },
     ),
+    // Pruning came by the newer version first.
+    near_miss(
+        "update-chain-invalid",
+        "HOT update to an item before, which is free",
+        |d| {
+            let xid = d.ended(1);
+            d.line_pointer("ziplog", 7, 4, |_| (0, 0, 0));
+            d.hot_updated_by("ziplog", 7, 5, xid, 4);
+            vec![]
+        },
+    )
+    .until(Major::V16),
+    hit(
+        "update-chain-invalid",
+        "HOT update to an item before, where chains are pruned first",
+        |d| {
+            let xid = d.ended(1);
+            d.line_pointer("ziplog", 7, 4, |_| (0, 0, 0));
+            d.hot_updated_by("ziplog", 7, 5, xid, 4);
+            vec![d.item_found("update-chain-invalid", "ziplog", 7, 5)]
+        },
+    )
+    .since(Major::V17),
     near_miss(
         "update-chain-invalid",
         "plain update to what is not there any more",

@@ -26,7 +26,8 @@ check! {
     /// given out, with one of the six states that there are; at most one of them may have
     /// updated the row (`MultiXactIdCreateFromMembers`), and that one must not be older than
     /// the table's `relfrozenxid` (`heapam.c: FreezeMultiXactId`, `verify_heapam.c:
-    /// check_tuple_visibility`). Only rows on pages that replay leaves alone are judged, and
+    /// check_tuple_visibility`). Of a row that is not merely locked one member must have updated
+    /// it. Only rows on pages that replay leaves alone are judged, and
     /// lists that it does not write. From 9.3 on: up to 9.2 nobody reads lists from before
     /// the last start.
     ///

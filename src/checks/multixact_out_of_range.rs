@@ -23,7 +23,8 @@ check! {
     /// GetMultiXactIdMembers`). Up to 9.2 no oldest one is kept, and only numbers that were
     /// not yet given out are reported: multixacts are lockers only there, and old ones may
     /// stay in rows for ever. Rows that `pg_upgrade` brought from 9.2 with lockers of that
-    /// time are left out. A finding `heals` when replay rebuilds the page without it.
+    /// time are left out. A hint bit that says the multixact is over spares queries the look,
+    /// but not VACUUM: it is judged all the same, without a server error. A finding `heals` when replay rebuilds the page without it.
     ///
     /// ## What else may cause it
     /// Overwriting, a flipped bit, a torn page (mostly healed by replay); `pg_resetwal`

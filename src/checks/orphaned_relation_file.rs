@@ -18,8 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 check! {
     /// ## What it means
     /// A database's folder has files with the names of a relation's, and no committed row of
-    /// its `pg_class` has that number; or there is no database of the folder's number. They take space that no query of the server shows. Nothing
-    /// is damaged by them, and the server never removes them.
+    /// its `pg_class` has that number; or there is no database of the folder's number. They take
+    /// space that no query of the server shows. Nothing is damaged by them, and the server never
+    /// removes them.
     ///
     /// ## How it is decided
     /// The rows of `pg_class` are those that replay leaves. Files that replay removes are passed

@@ -27,11 +27,12 @@ check! {
     /// What `verify_heapam.c: check_tuple_attribute` of the amcheck extension tests, for every
     /// version and without a server: each row whose inserting transaction committed is taken
     /// apart by `pg_attribute` as replay leaves it. Beyond that, the last column must end where
-    /// the row does, and a TOAST pointer must have a sensible size and lead to the TOAST table.
+    /// the row does, and a TOAST pointer must have a sensible size and lead to the
+    /// table's own TOAST table.
     /// Rows of aborted transactions may follow another table definition and are passed over;
-    /// so are rows whose header does not tell where the data begin (`tuple-header-invalid`), pages that replay changes
-    /// or that come from behind the end of WAL, and tables whose columns the catalogs do not
-    /// tell beyond doubt.
+    /// so are rows whose header does not tell where the data begin (`tuple-header-invalid`),
+    /// pages that replay changes or that come from behind the end of WAL, and tables whose
+    /// columns the catalogs do not tell beyond doubt.
     ///
     /// ## What else may cause it
     /// A flipped bit in memory or on disk; a page of which a part is older or foreign; a

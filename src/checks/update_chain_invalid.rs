@@ -22,7 +22,7 @@ check! {
     /// ## How it is decided
     /// The update chains within a page, as `verify_heapam.c` of the amcheck extension walks
     /// them from 16 on, for every version; beyond that, what a committed HOT update leads to must
-    /// be there. A version counts as the next one only if its `xmin`
+    /// be there (up to 16 only where pruning cannot have taken it away first). A version counts as the next one only if its `xmin`
     /// is the `xmax` of the one that names it. Whether a transaction committed is what the
     /// commit log says after replay; where it cannot be told, nothing is said. A finding
     /// `heals` when replay rebuilds the page without it.

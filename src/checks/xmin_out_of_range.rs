@@ -27,8 +27,9 @@ check! {
     /// checkpoint, advanced by the WAL), compared in a circle as `transam.c:
     /// TransactionIdPrecedes` does, and frozen rows, which are visible to all. In epoch 0 a
     /// number past the next one was never assigned: the header is overwritten. One before
-    /// `oldestXid`, neither frozen nor hinted, is before the horizon. A finding `heals` when
-    /// replay rebuilds the page without it.
+    /// `oldestXid`, neither frozen nor hinted, is before the horizon. Of a row
+    /// without hint bits that an old VACUUM FULL moved (before 9.0), the number of that
+    /// (`xvac`) is judged as well. A finding `heals` when replay rebuilds the page without it.
     ///
     /// ## What else may cause it
     /// Overwriting by foreign data (read the number as text: 1852990827 is `kern`); a torn

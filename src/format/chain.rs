@@ -199,9 +199,12 @@ impl UpdateChains {
                     if let Some(next) = next.filter(|next| next.offnum != offnum) {
                         self.update(tuple, next, layout, outcomes, fault);
                     }
-                    // Pruning takes the older version away no later than the newer one
-                    // (pruneheap.c: heap_prune_chain).
-                    if (ctid.block != blkno || is_free(heap, ctid.offnum))
+                    // Pruning takes a chain away from its beginning on. Up to 16 it may come by a
+                    // deleted newer version first, and leave the older one, if that one's root
+                    // has a higher number (pruneheap.c: heap_page_prune, heap_prune_chain).
+                    let is_pruned_first = layout.since(Major::V17)
+                        || !tuple.header.has2(HEAP_ONLY_TUPLE) && offnum < ctid.offnum;
+                    if (ctid.block != blkno || is_pruned_first && is_free(heap, ctid.offnum))
                         && tuple.header.is_hot_updated(layout)
                         && !tuple.header.is_locked_only(layout)
                         && outcomes.is_gone(tuple)

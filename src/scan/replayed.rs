@@ -5,6 +5,7 @@
 //! (`xloginsert.c: XLogRecordAssemble`). So the findings about rows of such a page are set
 //! aside, and held against the page as replay leaves it: what is found there, too, stays.
 
+use super::forks::ForkFiles;
 use super::page::PageView;
 use super::tally::Tally;
 use super::{Replay, ScanContext, scan_page, template};
@@ -12,7 +13,6 @@ use crate::cluster::replay::{BlockKey, replay_blocks};
 use crate::finding::Findings;
 use crate::format::page::PageHeader;
 use crate::format::types::{BlockNumber, ForkNumber};
-use crate::scan::forks::ForkFiles;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pages that are looked at once more. What is found on others counts as healed.
@@ -99,6 +99,10 @@ pub(super) fn judge(context: &ScanContext<'_>, forks: &[ForkFiles], whole: &mut 
         };
         let mut tally = Tally::new(&after.layout, after.max_findings);
         scan_page(&view, &mut tally);
+        if tally.findings.is_empty() {
+            whole.findings.merge(found);
+            continue;
+        }
         let stays = tally.findings.sorted();
         let stays: BTreeSet<_> = stays
             .iter()
