@@ -795,6 +795,54 @@ static FILES: &[Row] = &[
         fs::set_permissions(d.path(""), fs::Permissions::from_mode(0o700)).unwrap();
         vec![]
     }),
+    hit("file-access-denied", "a table that is read-only", |d| {
+        let path = d.relation("accounts");
+        d.permit(&path, 0o400);
+        d.server_error = Some("\": Permission denied");
+        vec![d.file("file-access-denied", &path)]
+    }),
+    hit(
+        "file-access-denied",
+        "a folder in which nothing can be made",
+        |d| {
+            let path = d.relation("accounts");
+            let folder = path.rsplit_once('/').unwrap().0;
+            d.permit_folder(folder, 0o500);
+            vec![d.file("file-access-denied", folder)]
+        },
+    ),
+    hit(
+        "file-access-denied",
+        "a control file that is read-only",
+        |d| {
+            d.permit("global/pg_control", 0o400);
+            d.outcome = Some(Outcome::Fails);
+            let found = d.file("file-access-denied", "global/pg_control");
+            vec![found.severity(Severity::Fatal)]
+        },
+    ),
+    near_miss(
+        "file-access-denied",
+        "configuration that is read-only, a key that is closed",
+        |d| {
+            for (path, mode) in [("pg_hba.conf", 0o400), ("server.key", 0o000)] {
+                d.write(path, b"----");
+                d.permit(path, mode);
+            }
+            d.permit("PG_VERSION", 0o400);
+            vec![]
+        },
+    ),
+    near_miss(
+        "file-access-denied",
+        "a copy that is read-only as a whole",
+        |d| {
+            d.permit(&d.relation("accounts"), 0o400);
+            d.permit_folder("", 0o500);
+            d.allowed.push("data-directory-permissions");
+            vec![]
+        },
+    ),
     hit(
         "relation-segment-missing",
         "first segment gone, second there",
@@ -1479,6 +1527,29 @@ static PAGES: &[Row] = &[
             vec![d.page_found("page-special-invalid", "accounts_pkey", 0)]
         },
     ),
+    hit("page-of-another-kind", "index page in a table", |d| {
+        let other = d.read(&d.relation("accounts_pkey"))[BLCKSZ..2 * BLCKSZ].to_vec();
+        d.page("accounts", 0, |p| p.copy_from_slice(&other));
+        d.allowed
+            .extend(["lost-write", "visibility-map-disagrees-with-heap"]);
+        vec![d.page_found("page-of-another-kind", "accounts", 0)]
+    })
+    .told(PatternKind::MisdirectedWrite, "holds a btree page"),
+    hit("page-of-another-kind", "page of a table in an index", |d| {
+        let other = d.read(&d.relation("accounts"))[..BLCKSZ].to_vec();
+        d.page("accounts_pkey", 1, |p| p.copy_from_slice(&other));
+        d.server_error = Some("contains corrupted page at block 1");
+        d.allowed.push("lost-write");
+        vec![d.page_found("page-of-another-kind", "accounts_pkey", 1)]
+    }),
+    near_miss("page-of-another-kind", "empty page of a B-tree", |d| {
+        d.page("accounts_pkey", 1, |p| {
+            p[BLCKSZ - 16..].fill(0);
+            set_u16(p, PD_LOWER, 24);
+            set_u16(p, PD_UPPER, 8176);
+        });
+        vec![]
+    }),
     near_miss("page-special-invalid", "btree page with garbage", |d| {
         // BTP_HAS_GARBAGE
         d.page("accounts_pkey", 1, |p| {
@@ -4440,6 +4511,16 @@ struct Dir<'b> {
     /// What the `server_error` of some finding of the row's code must contain; empty when none
     /// of them must have one.
     server_error: Option<&'static str>,
+    /// Folders that must be opened before they can be removed.
+    closed: Vec<PathBuf>,
+}
+
+impl Drop for Dir<'_> {
+    fn drop(&mut self) {
+        for path in &self.closed {
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+        }
+    }
 }
 
 impl<'b> Dir<'b> {
@@ -4464,6 +4545,7 @@ impl<'b> Dir<'b> {
             anywhere: None,
             allowed: Vec::new(),
             server_error: None,
+            closed: Vec::new(),
         }
     }
 
@@ -4523,6 +4605,18 @@ impl<'b> Dir<'b> {
         let mut bytes = self.read(path);
         edit(&mut bytes);
         self.write(path, &bytes);
+    }
+
+    fn permit(&self, path: &str, mode: u32) {
+        self.edit(path, |_| ());
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The same of a folder.
+    fn permit_folder(&mut self, path: &str, mode: u32) {
+        let path = self.path(path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        self.closed.push(path);
     }
 
     fn resize(&self, path: &str, size: u64) {

@@ -3,7 +3,7 @@
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::version::{Major, Version};
-use crate::pgdata::Ownership;
+use crate::pgdata::access::Ownership;
 
 check! {
     /// ## What it means
@@ -35,10 +35,10 @@ const OTHERS_BUT_GROUP_READS: u32 = 0o027;
 /// `checkDataDir` passes.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let evidence = examination.evidence;
-    let (Some(ownership), Some(version)) = (evidence.ownership(), examination.cluster.version)
-    else {
+    let (Some(access), Some(version)) = (evidence.access(), examination.cluster.version) else {
         return;
     };
+    let ownership = access.directory;
     let Some(error) = refusal(ownership, version) else { return };
     let message = if ownership.uid == 0 {
         "it belongs to root, who cannot start a server".to_owned()

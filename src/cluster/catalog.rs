@@ -25,6 +25,7 @@ use crate::format::catalog::{
 };
 use crate::format::datum::{Encoding, Labels, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
+use crate::format::index::PageKind;
 use crate::format::names::{database_dir, relation_path};
 use crate::format::page::{is_zeroed, server_accepts};
 use crate::format::relmap::RelMap;
@@ -368,11 +369,35 @@ impl Catalog {
         locator: RelFileLocator,
         wal_end: Option<XLogRecPtr>,
     ) -> Option<&TupleDesc> {
-        let newest = self.newest.get(&locator.db_oid)?;
-        if wal_end.is_some_and(|end| *newest > end) {
-            return None;
+        self.settled(locator, wal_end)?.tuple_desc.as_deref()
+    }
+
+    /// The kind of a relation's pages, by its access method. Nothing for those of extensions,
+    /// and where the catalogs hold pages from behind the end of WAL.
+    #[must_use]
+    pub fn page_kind(
+        &self,
+        locator: RelFileLocator,
+        wal_end: Option<XLogRecPtr>,
+    ) -> Option<PageKind> {
+        let class = &self.settled(locator, wal_end)?.class;
+        // Up to 11 tables have no access method.
+        match (class.relkind, class.relam) {
+            (b'r' | b't' | b'm', 0 | HEAP_TABLE_AM_OID) => Some(PageKind::Heap),
+            (b'i', relam) => PageKind::of_access_method(relam),
+            _ => None,
         }
-        self.relation(locator)?.tuple_desc.as_deref()
+    }
+
+    /// The relation with these files, unless its catalogs are ahead of the WAL.
+    fn settled(
+        &self,
+        locator: RelFileLocator,
+        wal_end: Option<XLogRecPtr>,
+    ) -> Option<&CatalogRelation> {
+        let newest = self.newest.get(&locator.db_oid)?;
+        let ahead = wal_end.is_some_and(|end| *newest > end);
+        self.relation(locator).filter(|_| !ahead)
     }
 
     /// The table that a TOAST table, or the index of one, belongs to.

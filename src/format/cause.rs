@@ -5,6 +5,7 @@ use super::foreign::{Foreign, foreign, is_text_byte};
 use super::heap::{
     HEAP_XMIN_FROZEN, HEAP_XMIN_INVALID, HeapPage, HeapTuple, HeapTupleHeader, HeapTuples,
 };
+use super::index::PageKind;
 use super::page::{
     ItemPointer, LpFlags, PAGE_HEADER_SIZE, PageHeader, is_zeroed, line_pointers, page_faults,
 };
@@ -96,6 +97,8 @@ pub enum Cause {
     },
     /// The rows of a heap page name another block as theirs.
     RowsOfBlock(BlockNumber),
+    /// The page is whole, and of another kind of relation.
+    PageOf(PageKind),
 }
 
 /// Why a page is damaged, when one cause explains it.
@@ -169,6 +172,7 @@ impl fmt::Display for Explanation {
                 "the page is torn between bytes {from} and {to}: its parts are of two times"
             )?,
             Cause::RowsOfBlock(blkno) => write!(f, "the rows are those of block {blkno}")?,
+            Cause::PageOf(kind) => write!(f, "it is a {kind} page")?,
         }
         f.write_str(match self.confidence {
             Confidence::Certain => "",

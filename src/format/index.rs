@@ -18,7 +18,7 @@
 //! A meta page keeps its structure right after the page header, magic number first.
 
 use super::page::{ItemPointer, LpFlags, PageHeader, line_pointers, u16_at, u32_at, u64_at};
-use super::types::{BlockNumber, OffsetNumber, XLogRecPtr};
+use super::types::{BlockNumber, OffsetNumber, Oid, XLogRecPtr};
 use super::version::{Layout, Major};
 use std::fmt;
 
@@ -43,6 +43,23 @@ pub enum PageKind {
     Sequence,
     /// A special space of a size that no access method of the core has; bytes.
     Unknown(u16),
+}
+
+impl PageKind {
+    /// The kind that an index access method of the core writes, by its row of `pg_am`, whose
+    /// numbers are the same in all versions (`pg_am.dat`, up to 10 `pg_am.h`).
+    #[must_use]
+    pub fn of_access_method(relam: Oid) -> Option<Self> {
+        match relam {
+            403 => Some(Self::Btree),
+            405 => Some(Self::Hash),
+            783 => Some(Self::Gist),
+            2742 => Some(Self::Gin),
+            3580 => Some(Self::Brin),
+            4000 => Some(Self::SpGist),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for PageKind {

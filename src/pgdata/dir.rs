@@ -1,5 +1,6 @@
 //! Walking a directory.
 
+use super::access::{Ownership, READ, SEARCH, WRITE};
 use super::tree::is_base_tar;
 use super::{Link, Listing, OpenError, Source, join, os_bytes};
 use std::collections::{HashMap, HashSet};
@@ -181,6 +182,10 @@ pub(super) fn walk(root: &Path, number: usize, archive: Option<usize>, listing: 
                     continue;
                 }
             };
+            if archive.is_none() {
+                let wanted = READ | WRITE | if metadata.is_dir() { SEARCH } else { 0 };
+                listing.owned(&path, Ownership::of(&metadata), wanted);
+            }
             if metadata.is_file() {
                 let written = size_and_mtime(&metadata);
                 listing.file(path, written, archive, Source::Root(number));

@@ -8,6 +8,7 @@
 //! The list of files and their sizes are fixed when the evidence is opened. Bytes a file
 //! gains later are not seen; bytes it loses later are listed.
 
+pub mod access;
 mod bytes;
 mod classify;
 mod compression;
@@ -17,6 +18,7 @@ mod tar;
 mod tree;
 mod unpack;
 
+pub use access::Access;
 pub use bytes::{FileReader, IoMode};
 pub use classify::{
     DatabaseDir, FileKind, RelationFile, classify, classify_archived, classify_wal,
@@ -24,6 +26,7 @@ pub use classify::{
 pub use scan::Chunk;
 
 use crate::format::types::{ForkNumber, RelFileLocator};
+use access::Ownership;
 use bytes::Raw;
 use compression::Compression;
 use std::collections::{BTreeSet, HashMap};
@@ -31,7 +34,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tar::{Archive, Member};
@@ -93,24 +96,6 @@ pub struct Link {
     pub path: String,
     /// Where it points, as written.
     pub target: String,
-}
-
-/// Who owns the data directory, and who else may enter it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ownership {
-    /// `st_uid`.
-    pub uid: u32,
-    /// The permission bits of `st_mode`.
-    pub mode: u32,
-}
-
-impl Ownership {
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            uid: metadata.uid(),
-            mode: metadata.mode() & 0o7777,
-        }
-    }
 }
 
 /// Something that was there and was not read.
@@ -213,6 +198,7 @@ struct Listing {
     dirs: BTreeSet<String>,
     links: BTreeSet<Link>,
     notes: BTreeSet<NotExamined>,
+    access: Option<Access>,
     bytes: usize,
 }
 
@@ -275,6 +261,18 @@ impl Listing {
         });
     }
 
+    /// Takes the owner and permissions of a file or folder of the data directory.
+    fn owned(&mut self, path: &[u8], ownership: Ownership, wanted: u32) {
+        let Some(access) = &mut self.access else {
+            return;
+        };
+        if !ownership.permits(access.directory, wanted) {
+            self.bytes += ENTRY_BYTES + path.len();
+            let path = String::from_utf8_lossy(path).into_owned();
+            access.restricted.insert(path, ownership);
+        }
+    }
+
     /// Takes a folder that is about to be listed.
     fn dir(&mut self, path: &[u8], archive: Option<usize>) {
         let path = String::from_utf8_lossy(path).into_owned();
@@ -301,7 +299,7 @@ pub struct Evidence {
     roots: Vec<PathBuf>,
     archives: Vec<Archive>,
     members: Vec<Member>,
-    ownership: Option<Ownership>,
+    access: Option<Access>,
     io_mode: IoMode,
     pins: Mutex<Pins>,
     unpacked: Unpacked,
@@ -342,9 +340,10 @@ impl Evidence {
         let mut archives = Vec::new();
         let mut members = Vec::new();
         let mut pins = Pins::default();
-        let mut ownership = None;
         if dir::is_data_directory(path) {
-            ownership = std::fs::metadata(path).ok().map(|m| Ownership::of(&m));
+            listing.access = std::fs::metadata(path)
+                .ok()
+                .map(|metadata| Access::of(Ownership::of(&metadata)));
             std::fs::read_dir(path).map_err(|error| OpenError::Io(path.to_owned(), error))?;
             dir::walk(path, 0, None, &mut listing);
         } else {
@@ -369,7 +368,6 @@ impl Evidence {
         }
 
         let mut evidence = Self::of_listing(listing, roots, io_mode);
-        evidence.ownership = ownership;
         evidence.archives = archives;
         evidence.members = members;
         evidence.pins = Mutex::new(pins);
@@ -413,7 +411,7 @@ impl Evidence {
             roots,
             archives: Vec::new(),
             members: Vec::new(),
-            ownership: None,
+            access: listing.access,
             io_mode,
             pins: Mutex::default(),
             unpacked: Unpacked::default(),
@@ -485,10 +483,10 @@ impl Evidence {
         self.roots.first().map_or(Path::new("."), PathBuf::as_path)
     }
 
-    /// The owner and permissions of a data directory; `None` for one in an archive.
+    /// What the owner of the data directory may do with it; `None` for one in an archive.
     #[must_use]
-    pub fn ownership(&self) -> Option<Ownership> {
-        self.ownership
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
     }
 
     /// Where a file lies, for those who have to find it: below PGDATA, or with the folder of

@@ -29,6 +29,8 @@ pub struct ForkPlan {
     pub truncated_to: Option<BlockNumber>,
     /// Records that change the relation, each counted for the fork it changes first.
     pub records: u64,
+    /// Where the first record about it begins.
+    pub first: XLogRecPtr,
 }
 
 /// The counters that WAL moves on (`varsup.c`, `multixact.c`).
@@ -157,6 +159,8 @@ pub struct Plan {
     pub multis: FxHashMap<MultiXactId, MultiXactOffset>,
     /// The updater of those that have one.
     pub updaters: FxHashMap<MultiXactId, TransactionId>,
+    /// The first transaction whose end is replayed.
+    pub first_ended: Option<TransactionId>,
     /// Commit records.
     pub commits: u64,
     /// Time of the first commit.
@@ -205,6 +209,7 @@ impl Plan {
             aborted: RoaringBitmap::new(),
             multis: FxHashMap::default(),
             updaters: FxHashMap::default(),
+            first_ended: None,
             commits: 0,
             first_commit: None,
             last_commit: None,
@@ -278,7 +283,7 @@ impl Plan {
             }
         }
         for (key, more) in piece.forks {
-            let plan = self.forks.entry(key).or_default();
+            let plan = self.fork(key.0, key.1, more.first);
             plan.read_first |= more.read_first - &plan.rebuilt;
             plan.rebuilt |= more.rebuilt;
             plan.records += more.records;
@@ -301,6 +306,7 @@ impl Plan {
         self.aborted |= piece.aborted;
         self.multis.extend(piece.multis);
         self.updaters.extend(piece.updaters);
+        self.first_ended = self.first_ended.or(piece.first_ended);
         self.commits += piece.commits;
         self.first_commit = self.first_commit.or(piece.first_commit);
         self.last_commit = piece.last_commit.or(self.last_commit);
@@ -344,8 +350,18 @@ impl Plan {
         records
     }
 
-    fn fork(&mut self, locator: RelFileLocator, fork: ForkNumber) -> &mut ForkPlan {
-        self.forks.entry((locator, fork)).or_default()
+    /// What replay does to a fork of which there is a record at `lsn`.
+    fn fork(
+        &mut self,
+        locator: RelFileLocator,
+        fork: ForkNumber,
+        lsn: XLogRecPtr,
+    ) -> &mut ForkPlan {
+        let new = || ForkPlan {
+            first: lsn,
+            ..ForkPlan::default()
+        };
+        self.forks.entry((locator, fork)).or_insert_with(new)
     }
 
     fn clear_vm(&mut self, locator: RelFileLocator, heap_blkno: BlockNumber) {
@@ -370,6 +386,7 @@ impl Plan {
     }
 
     fn ended(&mut self, end: &XactEnd<'_>, committed: bool) {
+        self.first_ended = self.first_ended.or(Some(end.xid));
         self.last_completed = Some(end.xact_time);
         for xid in end.subxacts.iter().chain([end.xid]) {
             self.xid(xid);
@@ -395,7 +412,7 @@ impl Plan {
                 ..
             } => {
                 let records = self.counts(locator);
-                let plan = self.fork(locator, fork);
+                let plan = self.fork(locator, fork, lsn);
                 plan.records += records;
                 plan.rebuilt.insert(blkno);
             }
@@ -405,7 +422,7 @@ impl Plan {
                 blkno,
             } => {
                 let records = self.counts(locator);
-                let plan = self.fork(locator, fork);
+                let plan = self.fork(locator, fork, lsn);
                 plan.records += records;
                 if !plan.rebuilt.contains(blkno) {
                     plan.read_first.insert(blkno);
@@ -423,7 +440,7 @@ impl Plan {
                 fork,
                 to_blocks,
             } => {
-                let plan = self.fork(locator, fork);
+                let plan = self.fork(locator, fork, lsn);
                 plan.truncated_to = least(plan.truncated_to, Some(to_blocks));
             }
             Effect::CopiesDatabase { db, ts, .. } => {

@@ -19,7 +19,7 @@ use crate::cluster::catalog::{Catalog, CatalogRedo, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
 use crate::format::cause::explain_content;
-use crate::format::index::last_block_led_to;
+use crate::format::index::{PageKind, last_block_led_to};
 use crate::format::page::{PageHeader, is_zeroed};
 use crate::format::tuple::TupleDesc;
 use crate::format::types::{
@@ -198,6 +198,18 @@ impl ScanContext<'_> {
             && !reset;
         known
             .then(|| self.names.tuple_desc(fork.locator, self.wal_end))
+            .flatten()
+    }
+
+    /// The kind of the pages of a relation; nothing while replay is unknown, and where the
+    /// catalogs may have relations that were dropped long ago.
+    fn page_kind(&self, fork: &ForkFiles) -> Option<PageKind> {
+        let known = !matches!(self.replay, Replay::Unknown)
+            && self.clog_is_whole
+            && fork.fork == ForkNumber::Main
+            && !fork.temporary;
+        known
+            .then(|| self.names.page_kind(fork.locator, self.wal_end))
             .flatten()
     }
 
@@ -398,6 +410,7 @@ fn template<'a>(context: &'a ScanContext<'a>, fork: &'a ForkFiles) -> PageView<'
         page: &[],
         header: PageHeader::default(),
         promise: context.promise(fork),
+        kind: context.page_kind(fork),
         tuple_desc,
         sequence: context.sequence(fork),
         written: context
@@ -450,6 +463,9 @@ fn scan_page(view: &PageView<'_>, tally: &mut Tally) {
     if let Some(relation) = view.sequence
         && checks::sequence_invalid::run(view, relation, tally)
     {
+        return;
+    }
+    if checks::page_of_another_kind::run(view, tally) {
         return;
     }
     if u32::from(header.pd_special) != context.layout.blcksz {

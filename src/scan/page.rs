@@ -8,6 +8,7 @@ use crate::checks::Check;
 use crate::cluster::catalog::{CatalogRelation, Promise};
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
+use crate::format::index::PageKind;
 use crate::format::page::{PD_ALL_VISIBLE, PageHeader};
 use crate::format::tuple::TupleDesc;
 use crate::format::types::{BlockNumber, MultiXactId, OffsetNumber, TransactionId, XLogRecPtr};
@@ -28,6 +29,8 @@ pub struct PageView<'a> {
     pub header: PageHeader,
     /// What the catalogs say of its relation, when that is a table they know.
     pub promise: Option<Promise>,
+    /// Which kind of page its relation has, when the catalogs tell.
+    pub kind: Option<PageKind>,
     /// How its tuples are laid out, when the catalogs tell.
     pub tuple_desc: Option<&'a TupleDesc>,
     /// The TOAST table that its tuples lead to, or that it is itself.

@@ -682,6 +682,13 @@ impl<'e> Seen<'_, 'e> {
             let here = self.block_name(block.fork, block.blkno);
             places.push(format!("{here} holds block {other}"));
         }
+        for block in self.explained() {
+            if let Cause::PageOf(kind) = block.cause {
+                best = best.max(block.confidence);
+                let here = self.block_name(block.fork, block.blkno);
+                places.push(format!("{here} holds a {kind} page"));
+            }
+        }
         (!places.is_empty()).then(|| {
             let summary = format!(
                 "{}: the storage or a copying tool put {} in the wrong place, and what belongs \

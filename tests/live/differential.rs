@@ -2,6 +2,7 @@
 //! against what the server does.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ struct Wal {
     segments: Vec<PathBuf>,
     /// `backup_label` of the last checkpoint.
     label: String,
+    /// The file of a table that replay changes.
+    account: String,
 }
 
 const fn crashed(name: &'static str, edit: fn(&Path, &Wal)) -> Damage {
@@ -378,6 +381,7 @@ fn damages() -> Vec<Damage> {
         }),
     ];
     all.extend(small_files());
+    all.extend(permissions());
     all.extend(recoveries());
     all.extend(backups_and_standbys());
     macro_rules! without {
@@ -413,6 +417,86 @@ fn damages() -> Vec<Damage> {
         "pg_xact"
     );
     all
+}
+
+fn permit(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Files that the server's user cannot open, or not for writing.
+fn permissions() -> Vec<Damage> {
+    vec![
+        crashed("pg_control read-only", |data, _| {
+            permit(&data.join("global/pg_control"), 0o400);
+        }),
+        stopped("pg_control closed", |data, _| {
+            permit(&data.join("global/pg_control"), 0o000);
+        }),
+        stopped("PG_VERSION closed", |data, _| {
+            permit(&data.join("PG_VERSION"), 0o000);
+        }),
+        crashed("postmaster.pid closed", |data, _| {
+            write_file(&data.join("postmaster.pid"), "1\n");
+            permit(&data.join("postmaster.pid"), 0o000);
+        }),
+        crashed("first WAL segment closed", |_, wal| {
+            permit(&wal.segments[0], 0o000);
+        }),
+        crashed("WAL segment in the middle closed", |_, wal| {
+            permit(&wal.segments[wal.segments.len() / 2], 0o000);
+        }),
+        crashed("WAL segment in the middle read-only", |_, wal| {
+            permit(&wal.segments[wal.segments.len() / 2], 0o400);
+        }),
+        crashed("last WAL segment read-only", |_, wal| {
+            permit(wal.segments.last().unwrap(), 0o400);
+        }),
+        // The first write ends it, and the query with it.
+        Damage {
+            counted: false,
+            ..stopped("WAL read-only after a clean stop", |data, _| {
+                for path in segments(data) {
+                    permit(&path, 0o400);
+                }
+            })
+        },
+        crashed("table of replay read-only", |data, wal| {
+            permit(&data.join(&wal.account), 0o400);
+        }),
+        crashed("table of replay closed", |data, wal| {
+            permit(&data.join(&wal.account), 0o000);
+        }),
+        stopped("table closed", |data, wal| {
+            permit(&data.join(&wal.account), 0o000);
+        }),
+        crashed("folder of the database closed", |data, wal| {
+            let folder = data.join(&wal.account);
+            let folder = folder.parent().unwrap();
+            // It cannot be told which of several is met first.
+            let init = |path: &PathBuf| path.to_str().unwrap().ends_with("_init");
+            for path in fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+            {
+                if init(&path) {
+                    fs::remove_file(path).unwrap();
+                }
+            }
+            permit(folder, 0o600);
+        }),
+        crashed("commit log read-only", |data, _| {
+            permit(&newest(data.join("pg_xact")), 0o400);
+        }),
+        crashed("commit log closed", |data, _| {
+            permit(&newest(data.join("pg_xact")), 0o000);
+        }),
+        stopped("commit log closed after a clean stop", |data, _| {
+            permit(&newest(data.join("pg_xact")), 0o000);
+        }),
+        stopped("multixact offsets closed after a clean stop", |data, _| {
+            permit(&newest(data.join("pg_multixact/offsets")), 0o000);
+        }),
+    ]
 }
 
 /// Prepared transactions, slots, origins and relation maps.
@@ -761,7 +845,7 @@ fn segments(data: &Path) -> Vec<PathBuf> {
 }
 
 /// The part of the WAL that the crashed cluster needs, among all segments of a copy.
-fn needed(data: &Path, report: &Report) -> Wal {
+fn needed(data: &Path, report: &Report, account: &str) -> Wal {
     let text = |path: &str| report.at(path).as_str().unwrap().to_owned();
     let first = segment_of(&text("cluster.redo_lsn"), report);
     let last = segment_of(&text("wal.end_lsn"), report);
@@ -777,6 +861,7 @@ fn needed(data: &Path, report: &Report) -> Wal {
             segment_of(&redo, report),
             text("cluster.checkpoint_lsn")
         ),
+        account: account.to_owned(),
     }
 }
 
@@ -890,6 +975,8 @@ struct Bases {
     standby: Cluster,
     backup: Cluster,
     minimal: Cluster,
+    /// The file of the table `account`.
+    account: String,
 }
 
 impl Bases {
@@ -933,6 +1020,7 @@ impl Bases {
             assert!(since.elapsed() < PATIENCE, "only {} MB of WAL", written());
             std::thread::sleep(Duration::from_millis(100));
         }
+        let account = crashed.sql("SELECT pg_relation_filepath('account')");
         standby.stop();
         crate::replication::follow(&standby, None);
         crashed.kill();
@@ -953,6 +1041,7 @@ impl Bases {
             standby,
             backup,
             minimal,
+            account,
         }
     }
 
@@ -984,11 +1073,12 @@ pub fn damaged_start(server: Server) {
         let copy = base.stand_in();
         let data = copy.data();
         let wal = match damage.base {
-            Base::Crashed => needed(&data, &crashed),
-            Base::Standby => needed(&data, &standby),
+            Base::Crashed => needed(&data, &crashed, &bases.account),
+            Base::Standby => needed(&data, &standby, &bases.account),
             _ => Wal {
                 segments: Vec::new(),
                 label: String::new(),
+                account: bases.account.clone(),
             },
         };
         (damage.edit)(&data, &wal);

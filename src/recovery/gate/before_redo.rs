@@ -25,6 +25,9 @@ impl Gate<'_> {
                 return Some(no_directory("pg_stat"));
             }
         }
+        if let Some(message) = self.unremovable(run) {
+            return Some(message);
+        }
         // Up to 10 tablespaces are listed in any case.
         if since(Major::V9_1) && (crashed || !since(Major::V11)) && self.lacks("pg_tblspc") {
             return Some(no_directory("pg_tblspc"));
@@ -49,6 +52,9 @@ impl Gate<'_> {
             && since(Major::V10)
         {
             let next = point.next_full_xid;
+            if let Some(message) = self.unread_status_of_prepared(next.xid()) {
+                return Some(message);
+            }
             // From 15 on a crashed server knows by then that it recovers, and takes the missing
             // page for zeroes (slru.c: SlruPhysicalReadPage; xlogrecovery.c: InitWalRecovery).
             if (!crashed || !since(Major::V15))

@@ -149,7 +149,9 @@ impl Gate<'_> {
                 || plan.committed.range_cardinality(range.clone()) > 0
                 || plan.aborted.range_cardinality(range) > 0
         });
-        if !made && self.lacks_page(Slru::Xact, xid.0.into()) {
+        if self.is_closed(Slru::Xact, xid.0.into())
+            || !made && self.lacks_page(Slru::Xact, xid.0.into())
+        {
             return Some(status_of(xid.0.into()));
         }
         // What redo does to multixacts need not be the page of the next one.
@@ -157,7 +159,9 @@ impl Gate<'_> {
             return None;
         }
         let multi = u64::from(counters.next_multi);
-        if self.lacks_page(Slru::MultiXactOffset, multi) {
+        if self.is_closed(Slru::MultiXactOffset, multi)
+            || self.lacks_page(Slru::MultiXactOffset, multi)
+        {
             return Some(status_of(multi));
         }
         let offset = counters.next_multi_offset;

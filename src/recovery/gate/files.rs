@@ -265,6 +265,11 @@ fn state_files(evidence: &Evidence) -> impl Iterator<Item = (FileId, Transaction
     })
 }
 
+/// The transactions with a state file.
+pub(super) fn prepared(evidence: &Evidence) -> impl Iterator<Item = TransactionId> {
+    state_files(evidence).map(|(_, xid)| xid)
+}
+
 /// The first prepared transaction whose page of the commit log is missing. A start that does
 /// not replay WAL ends when it asks what became of it.
 #[must_use]
@@ -274,8 +279,7 @@ pub fn prepared_without_status(
     next_xid: FullTransactionId,
 ) -> Option<TransactionId> {
     let clog = SlruFiles::open(evidence, layout, Slru::Xact);
-    let mut waiting = state_files(evidence).map(|(_, xid)| xid);
-    waiting.find(|xid| {
+    prepared(evidence).find(|xid| {
         xid.precedes(next_xid.xid()) && !clog.has_page(Slru::Xact.pageno(u64::from(xid.0), layout))
     })
 }

@@ -8,6 +8,7 @@
 //! readRecoveryCommandFile`); `clog.c: TrimCLOG`; `multixact.c: TrimMultiXact`. Each was seen
 //! on real servers of 10 to 18 (`tests/live/differential.rs`).
 
+mod access;
 mod before_redo;
 mod behind_redo;
 pub mod files;
@@ -57,8 +58,13 @@ pub fn refusal(
     before_wal(evidence, cluster)
         .or_else(|| gate.before_checkpoint())
         .or_else(|| gate.checkpoint_in_archive(run))
+        .or_else(|| gate.unreadable_wal(run))
         .or_else(|| gate.tablespace_map(run))
         .or_else(|| reached_redo.then(|| gate.before_redo(run)).flatten())
+        .or_else(|| gate.unopened_relation(run))
+        .or_else(|| gate.unread_status_of_ended(run))
+        .or_else(|| ended.then(|| gate.unwritable_wal(run)).flatten())
+        .or_else(|| ended.then(|| gate.unwritable_status(run)).flatten())
         .or_else(|| ended.then(|| gate.behind_redo(run)).flatten())
 }
 
@@ -83,6 +89,9 @@ pub fn before_wal(evidence: &Evidence, cluster: &Cluster) -> Option<String> {
              \"{directory}\", but could not open file \"{directory}/global/pg_control\": No such \
              file or directory"
         ));
+    }
+    if let Some(message) = access::before_wal(evidence, cluster) {
+        return Some(message);
     }
     let empty = has_empty_lock_file(evidence);
     let since_9_3 = cluster.version.is_none_or(|v| v.since(Major::V9_3));

@@ -1,0 +1,208 @@
+//! Files that the server's user cannot open.
+//!
+//! Sources: `miscinit.c: ValidatePgVersion, CreateLockFile`; `postmaster.c: checkControlFile`;
+//! `xlog.c: ReadControlFile, XLogWrite, XLogFileOpen`; `xlogrecovery.c: XLogFileRead` (up to 14
+//! `xlog.c`); `md.c: mdcreate`, which redo calls for each relation that it comes to;
+//! `reinit.c: ResetUnloggedRelationsInDbspaceDir`; `slru.c: SlruPhysicalReadPage,
+//! SlruPhysicalWritePage`.
+
+use super::{Gate, LOCK_FILE, files, status_of};
+use crate::cluster::Cluster;
+use crate::format::slru::Slru;
+use crate::format::types::{ForkNumber, RelFileLocator, TransactionId};
+use crate::format::version::Major;
+use crate::format::wal::WalGeometry;
+use crate::pgdata::access::{READ, SEARCH, WRITE};
+use crate::pgdata::{Evidence, FileEntry, FileKind};
+use crate::recovery::start::DryRun;
+use crate::verdict::Outcome;
+use std::collections::BTreeSet;
+
+/// What the server cannot open before it reads WAL.
+pub(super) fn before_wal(evidence: &Evidence, cluster: &Cluster) -> Option<String> {
+    let directory = evidence.path().display();
+    let access = evidence.access()?;
+    let denied = |path, wanted| evidence.by_path(path).is_some() && !access.permits(path, wanted);
+    let control = "global/pg_control";
+    if denied("PG_VERSION", READ) {
+        return Some(format!(
+            "FATAL: could not open file \"{directory}/PG_VERSION\": Permission denied"
+        ));
+    }
+    if denied(control, READ) {
+        return Some(format!(
+            "postgres: could not find the database system Expected to find it in the directory \
+             \"{directory}\", but could not open file \"{directory}/{control}\": Permission denied"
+        ));
+    }
+    if denied(LOCK_FILE, READ) {
+        return Some(format!(
+            "FATAL: could not open lock file \"{LOCK_FILE}\": Permission denied"
+        ));
+    }
+    denied(control, WRITE).then(|| {
+        let what = if cluster.version.is_none_or(|v| v.since(Major::V12)) {
+            "file"
+        } else {
+            "control file"
+        };
+        format!("PANIC: could not open {what} \"{control}\": Permission denied")
+    })
+}
+
+impl Gate<'_> {
+    /// The first file of the WAL that is to be read and cannot be.
+    pub(super) fn unreadable_wal(&self, run: &DryRun) -> Option<String> {
+        let access = self.evidence.access()?;
+        let geometry = WalGeometry::of(&self.layout);
+        let checkpoint = geometry.segment_of(run.checkpoint_lsn);
+        let first = run.redo_start.map(|lsn| geometry.segment_of(lsn));
+        let last = run.end_of_wal.map(|lsn| geometry.segment_of(lsn));
+        let behind = first.zip(last).map(|(first, last)| first..=last);
+        let denied = self
+            .own_wal()
+            .filter(|(file, _)| !access.permits(&file.path, READ));
+        let (file, _) = denied
+            .filter(|(_, segno)| {
+                *segno == checkpoint || behind.as_ref().is_some_and(|range| range.contains(segno))
+            })
+            .min_by_key(|(_, segno)| (*segno != checkpoint, *segno))?;
+        Some(unopened(file))
+    }
+
+    /// The file of the WAL in which it is to go on, when that cannot be written.
+    pub(super) fn unwritable_wal(&self, run: &DryRun) -> Option<String> {
+        let access = self.evidence.access()?;
+        let last = WalGeometry::of(&self.layout).segment_of(run.end_of_wal?);
+        let (file, _) = self
+            .own_wal()
+            .find(|(file, segno)| *segno == last && !access.permits(&file.path, WRITE))?;
+        (run.outcome == Outcome::CrashRecovery).then(|| unopened(file))
+    }
+
+    /// The first relation that replay is to change and cannot open.
+    pub(super) fn unopened_relation(&self, run: &DryRun) -> Option<String> {
+        let (access, plan) = (self.evidence.access()?, run.plan.as_ref()?);
+        let files = self
+            .evidence
+            .files()
+            .iter()
+            .filter(|file| file.archive.is_none());
+        let (file, _) = files
+            .filter_map(|file| match file.kind {
+                FileKind::Relation(relation) if relation.segment == 0 => {
+                    let changes = plan.forks.get(&(relation.locator, relation.fork))?;
+                    let denied = !plan.removes(relation.locator)
+                        && !access.permits(&file.path, READ | WRITE);
+                    denied.then_some((file, changes.first))
+                }
+                _ => None,
+            })
+            .min_by_key(|(_, first)| *first)?;
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // The first try is to make the file, and what that says is told.
+        let why = if access.permits(folder, SEARCH) {
+            "File exists"
+        } else {
+            "Permission denied"
+        };
+        Some(format!(
+            "FATAL: could not create file \"{}\": {why}",
+            file.path
+        ))
+    }
+
+    /// A file of an unlogged relation that a start after a crash cannot remove. Up to 10 that is
+    /// no reason to stop.
+    pub(super) fn unremovable(&self, run: &DryRun) -> Option<String> {
+        let access = self.evidence.access()?;
+        if run.outcome != Outcome::CrashRecovery || !self.layout.since(Major::V11) {
+            return None;
+        }
+        let init: BTreeSet<RelFileLocator> = self
+            .evidence
+            .relation_forks()
+            .filter(|(_, fork)| *fork == ForkNumber::Init)
+            .map(|(locator, _)| locator)
+            .collect();
+        let kept = self.evidence.files().iter().find(|file| match file.kind {
+            FileKind::Relation(relation) if file.archive.is_none() => {
+                let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                relation.fork != ForkNumber::Init
+                    && init.contains(&relation.locator)
+                    && !access.permits(folder, WRITE | SEARCH)
+            }
+            _ => false,
+        })?;
+        Some(format!(
+            "FATAL: could not remove file \"{}\": Permission denied",
+            kept.path
+        ))
+    }
+
+    /// The prepared transaction of which the commit log is asked first, when that is closed.
+    pub(super) fn unread_status_of_prepared(&self, next_xid: TransactionId) -> Option<String> {
+        let mut waiting = files::prepared(self.evidence).filter(|xid| xid.precedes(next_xid));
+        let xid = waiting.find(|xid| self.is_closed(Slru::Xact, u64::from(xid.0)))?;
+        Some(status_of(u64::from(xid.0)))
+    }
+
+    /// The first transaction whose end replay cannot write to the commit log.
+    pub(super) fn unread_status_of_ended(&self, run: &DryRun) -> Option<String> {
+        let xid = u64::from(run.plan.as_ref()?.first_ended?.0);
+        self.is_closed(Slru::Xact, xid).then(|| status_of(xid))
+    }
+
+    /// The checkpoint at the end of recovery cannot write the commit log.
+    pub(super) fn unwritable_status(&self, run: &DryRun) -> Option<String> {
+        let xid = u64::from(run.plan.as_ref()?.first_ended?.0);
+        let path = self.segment_path(Slru::Xact, xid);
+        let denied = self.evidence.by_path(&path).is_some()
+            && !self.evidence.access()?.permits(&path, WRITE);
+        if !denied || run.outcome != Outcome::CrashRecovery {
+            return None;
+        }
+        Some(if self.layout.since(Major::V15) {
+            "FATAL: checkpoint request failed".to_owned()
+        } else {
+            status_of(0)
+        })
+    }
+
+    /// Whether the server cannot open the segment of an entry. Up to 12 it opens them for writing
+    /// whatever it wants.
+    pub(super) fn is_closed(&self, slru: Slru, entry: u64) -> bool {
+        let wanted = if self.layout.since(Major::V13) {
+            READ
+        } else {
+            READ | WRITE
+        };
+        let path = self.segment_path(slru, entry);
+        self.evidence.by_path(&path).is_some()
+            && self
+                .evidence
+                .access()
+                .is_some_and(|access| !access.permits(&path, wanted))
+    }
+
+    fn segment_path(&self, slru: Slru, entry: u64) -> String {
+        let place = slru.locate(entry, &self.layout);
+        slru.segment_path(place.segno, &self.layout)
+    }
+
+    fn own_wal(&self) -> impl Iterator<Item = (&FileEntry, u64)> {
+        let geometry = WalGeometry::of(&self.layout);
+        let files = self.evidence.files().iter();
+        files.filter_map(move |file| match file.kind {
+            FileKind::Wal(name) if file.archive.is_none() => Some((file, geometry.segno(&name))),
+            _ => None,
+        })
+    }
+}
+
+fn unopened(file: &FileEntry) -> String {
+    format!(
+        "PANIC: could not open file \"{}\": Permission denied",
+        file.path
+    )
+}
