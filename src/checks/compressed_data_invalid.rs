@@ -28,7 +28,9 @@ check! {
     ///
     /// Values out of line are put together from the rows of the TOAST table, without its index,
     /// and reported at the row that points to them; those of which a chunk is missing or wrong
-    /// are left to toast-value-incomplete. TOAST tables that replay changes are not judged.
+    /// are left to toast-value-incomplete. Values with a chunk on a page that replay changes are
+    /// not judged.
+    ///
     /// Whether a value is compressed is told by its pointer alone, by the sizes in it
     /// (`VARATT_EXTERNAL_IS_COMPRESSED`), and a pointer that is damaged may call compressed what
     /// never was. If its sizes make it the other way round, the server gives out the compressed

@@ -14,7 +14,8 @@ check! {
     /// denied`; what it ends depends on the file. Measured on 10 to 18: `pg_control` and the WAL
     /// that is needed end the start (PANIC). So does a table that replay is to change, with
     /// words that lead astray: `could not create file "...": File exists`. Other tables only fail
-    /// when they are used.
+    /// when they are used. After a clean stop the server starts on WAL that it cannot write, and
+    /// ends with the first write.
     ///
     /// ## How it is decided
     /// By owner and permission bits of each file that the server uses, against the owner of the

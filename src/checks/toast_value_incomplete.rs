@@ -13,10 +13,12 @@ check! {
     /// Of each table's rows that a query would return the pointers are taken, of its TOAST
     /// table the rows, and the two are compared as `heaptoast.c: heap_fetch_toast_slice` and
     /// `verify_heapam.c: check_toasted_attribute` would, but without the index: an index that
-    /// is wrong itself is not noticed. Not judged are rows on pages that replay changes, and
-    /// TOAST tables that replay changes, of which a file could not be read in part, or of which
-    /// the commit log does not tell what is deleted. Chunks that no row asks for are no fault:
-    /// VACUUM FULL and CLUSTER leave some.
+    /// is wrong itself is not noticed. Where replay changes the TOAST table, its pages are taken
+    /// as replay leaves them, and rows are judged that were there before the redo point. Not
+    /// judged are rows on pages that replay changes, and TOAST tables of which replay changes
+    /// more than 16384 pages, of which a file could not be read in part, or of which the commit
+    /// log does not tell what is deleted. Chunks that no row asks for are no fault: VACUUM FULL
+    /// and CLUSTER leave some.
     ///
     /// ## What else may cause it
     /// Blocks of the TOAST table that are zeroed, lost or damaged: then those are reported, too,

@@ -222,6 +222,17 @@ impl ScanContext<'_> {
         relation.filter(|relation| relation.class.relkind == b'S')
     }
 
+    /// For pages as replay leaves them.
+    fn after_replay(&self) -> Self {
+        Self {
+            replay: Replay::None,
+            redo: None,
+            checksums: false,
+            written: None,
+            ..*self
+        }
+    }
+
     /// How many blocks the main fork of a relation has once replay is done; nothing when
     /// replay cuts or drops it, or is unknown.
     #[must_use]

@@ -78,13 +78,7 @@ pub(super) fn judge(context: &ScanContext<'_>, forks: &[ForkFiles], whole: &mut 
         &is_wanted,
         &|_, _| None,
     );
-    let after = ScanContext {
-        replay: Replay::None,
-        redo: None,
-        checksums: false,
-        written: None,
-        ..*context
-    };
+    let after = context.after_replay();
     for ((number, blkno), found) in set_aside {
         let page = blocks.pages.get(&key(number, blkno));
         let Some((page, Ok(header))) = page.map(|page| (page, PageHeader::parse(page))) else {

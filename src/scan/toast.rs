@@ -9,6 +9,11 @@
 //! when the chunks, put together, inflate to what the pointer tells. What is not compressed
 //! practically never does, and if so the tables are read once more for nothing.
 //!
+//! Replay may bring chunks that are not there yet, and take others away. But what a row has
+//! whose page it does not change, and which was there before the redo point, was on disk then.
+//! So of a TOAST table that replay changes such rows alone are judged, and by the pages as
+//! replay leaves them.
+//!
 //! A chunk that no row asks for is no fault: CLUSTER and VACUUM FULL copy the values of rows
 //! that are about to be vacuumed as live ones (`rewriteheap.c: raw_heap_insert`).
 
@@ -17,19 +22,24 @@ use super::forks::ForkFiles;
 use super::page::{HeapView, PageView};
 use super::rows::{self, TupleState};
 use super::tally::Tally;
-use super::{Pages, Replay, ScanContext, read_forks};
+use super::{Pages, Replay, ScanContext, read_forks, template};
 use crate::checks::tuple_data_invalid::column;
 use crate::checks::{Check, compressed_data_invalid, toast_value_incomplete};
+use crate::cluster::catalog::{CatalogRedo, block_on_disk};
+use crate::cluster::replay::replay_blocks;
 use crate::finding::Finding;
-use crate::format::heap::{HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, HeapTuple};
-use crate::format::page::is_zeroed;
+use crate::format::heap::{
+    HEAP_XMIN_COMMITTED, HEAP_XMIN_INVALID, HeapTuple, HeapTupleHeader, Xmin,
+};
+use crate::format::page::{PageHeader, is_zeroed};
 use crate::format::toast::{
     Chunk, ChunkFault, ChunkFaultKind, ToastValue, ToastValueFault, chunk_data, max_chunk_size,
 };
 use crate::format::tuple::{Compression, Stored, ToastPointer};
-use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid};
+use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid, TransactionId};
 use crate::format::version::Layout;
 use crate::pgdata::Evidence;
+use crate::recovery::plan::ForkPlan;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -41,6 +51,10 @@ const CHUNKS_AT_ONCE: u64 = 4 << 20;
 const MOST_PARTS: u64 = 32;
 /// How many chunks of a value are held that are too much.
 const TOO_MUCH: u32 = 8;
+/// Pages of a TOAST table that are replayed at a time.
+const PAGES_AT_ONCE: usize = 2048;
+/// How often WAL is read for that at most.
+const MOST_REPLAYS: usize = 8;
 
 /// A table with a TOAST table, or that TOAST table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -432,7 +446,7 @@ fn uneven(
             let undecided = counts.is_some_and(|counts| counts.unreadable_tuples > 0);
             let paths = fork.segments.keys().map(|n| fork.segment_path(*n));
             !undecided
-                && !is_replayed(context, fork)
+                && change(context, fork).is_told()
                 && paths.into_iter().all(|path| !unread.contains(&*path))
         };
         if sums.contains_key(&link) && is_toast(context, fork) && is_known() {
@@ -462,16 +476,65 @@ fn is_toast(context: &ScanContext<'_>, fork: &ForkFiles) -> bool {
         .is_some_and(|promise| promise.is_toast)
 }
 
-/// Whether replay changes a relation's main fork.
-fn is_replayed(context: &ScanContext<'_>, fork: &ForkFiles) -> bool {
-    match context.replay {
-        Replay::None => false,
-        Replay::Plan(plan) => {
-            let cut = plan.forks.get(&(fork.locator, ForkNumber::Main));
-            plan.changed_blocks(fork.locator, ForkNumber::Main) > 0
-                || cut.is_some_and(|plan| plan.truncated_to.is_some())
+/// What replay does to a TOAST table.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Nothing,
+    /// It changes blocks, but what was there before `settled` was on disk when it begins.
+    Blocks {
+        blocks: &'a ForkPlan,
+        redo: CatalogRedo<'a>,
+        settled: TransactionId,
+    },
+    Unknown,
+}
+
+impl Change<'_> {
+    fn is_told(self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+
+    /// Whether a row that is on disk had all of its chunks there, too.
+    fn settles(self, header: &HeapTupleHeader, layout: &Layout) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Blocks { settled, .. } => {
+                header.xmin(layout) == Xmin::Frozen || header.t_xmin.precedes(settled)
+            }
+            Self::Unknown => false,
         }
-        Replay::Unknown => true,
+    }
+
+    fn is_on(self, blkno: BlockNumber) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Blocks { blocks, .. } => {
+                blocks.rebuilt.contains(blkno) || blocks.read_first.contains(blkno)
+            }
+            Self::Unknown => true,
+        }
+    }
+}
+
+fn change<'a>(context: &'a ScanContext<'_>, fork: &ForkFiles) -> Change<'a> {
+    let plan = match context.replay {
+        Replay::None => return Change::Nothing,
+        Replay::Plan(plan) => plan,
+        Replay::Unknown => return Change::Unknown,
+    };
+    if plan.removes(fork.locator) || plan.created.contains(&fork.locator) {
+        return Change::Unknown;
+    }
+    let Some(blocks) = plan.forks.get(&(fork.locator, ForkNumber::Main)) else {
+        return Change::Nothing;
+    };
+    match (blocks.truncated_to, context.redo, context.settled_before) {
+        (None, Some(redo), Some(settled)) => Change::Blocks {
+            blocks,
+            redo,
+            settled,
+        },
+        _ => Change::Unknown,
     }
 }
 
@@ -498,8 +561,15 @@ fn read_part(
             else {
                 return;
             };
+            let settled = || {
+                let toast = uneven.get(&link).map(|uneven| uneven.toast);
+                toast.is_some_and(|toast| {
+                    change(context, &forks[toast]).settles(&seen.tuple.header, layout)
+                })
+            };
             if seen.page.is_replayed()
                 || seen.page.is_ahead()
+                || !settled()
                 || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
             {
                 return;
@@ -539,27 +609,21 @@ fn read_part(
         &toast,
         tally,
         &|seen, mine: &mut Gathered| {
-            // The server takes what it sees without asking who deleted it, or whether who inserted
-            // it ended (heapam_visibility.c: HeapTupleSatisfiesToast).
-            let header = &seen.tuple.header;
-            let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
-            if let Some(link) = seen.page.toast
-                && !aborted
-                && let Some((chunk, is_odd)) = chunk_of(&seen, layout)
-                && let Some(wanted) = values.get(&(link, chunk.chunk_id))
+            if let Some(found) = found(&seen, layout)
+                && let Some(wanted) = values.get(&(found.link, found.chunk.chunk_id))
             {
-                let is_row = seen.state == TupleState::Row;
+                let Found {
+                    link,
+                    chunk,
+                    is_row,
+                    is_odd,
+                    ..
+                } = found;
                 let key = (link, chunk.chunk_id, is_row);
                 let held = mine.held.entry(key).or_default();
                 if *held <= wanted.most {
                     *held += 1;
-                    mine.found.push(Found {
-                        link,
-                        chunk,
-                        place: (seen.page.blkno, seen.tuple.offnum),
-                        is_row,
-                        is_odd,
-                    });
+                    mine.found.push(found);
                 }
                 if wanted.is_compressed && is_row && !is_odd {
                     mine.assemble(&seen, chunk, layout);
@@ -581,6 +645,7 @@ fn read_part(
     });
     all.found.sort_unstable();
     let mut unknown = BTreeSet::new();
+    let mut suspects: BTreeMap<usize, Vec<(Asked, &[Found], u32)>> = BTreeMap::new();
     for asked in asked {
         let key = (asked.link, asked.value.value);
         let found = &all.found;
@@ -596,6 +661,20 @@ fn read_part(
             toast,
             most: values.get(&key).map_or(0, |wanted| wanted.most) as usize,
         };
+        let change = change(context, &forks[toast]);
+        if !matches!(change, Change::Nothing) {
+            let rows = chunk_rows(chunks);
+            if asked.value.fault(&rows).is_some() {
+                suspects
+                    .entry(toast)
+                    .or_default()
+                    .push((asked, chunks, scanned.most as u32));
+                continue;
+            }
+            if chunks.iter().any(|found| change.is_on(found.place.0)) {
+                continue;
+            }
+        }
         let value = assembled.get(&(toast, asked.value.value));
         let is_complete = scanned.judge(asked, chunks, tally);
         if is_complete && !scanned.judge_compressed(asked, chunks, value, tally) {
@@ -609,6 +688,111 @@ fn read_part(
         let reason = "whether all compressed values decompress: too much out of order";
         evidence.record_not_examined(*file, None, reason.to_owned());
     }
+    for (toast, suspects) in suspects {
+        judge_replayed(evidence, context, forks, toast, &suspects, tally);
+    }
+}
+
+/// Judges values that are not whole on disk by what replay leaves of their TOAST table. Nothing
+/// is said where that would take too much, or cannot be told.
+fn judge_replayed(
+    evidence: &Evidence,
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    toast: usize,
+    suspects: &[(Asked, &[Found], u32)],
+    tally: &mut Tally,
+) {
+    let change = change(context, &forks[toast]);
+    let values: BTreeSet<Oid> = suspects
+        .iter()
+        .map(|(asked, ..)| asked.value.value)
+        .collect();
+    let Some(mut replayed) = replayed_chunks(evidence, context, forks, toast, &values) else {
+        return;
+    };
+    replayed.sort_unstable();
+    for (asked, on_disk, most) in suspects {
+        let unchanged = on_disk.iter().filter(|found| !change.is_on(found.place.0));
+        let is_of = |found: &&Found| found.chunk.chunk_id == asked.value.value;
+        let mut chunks: Vec<Found> = unchanged
+            .chain(replayed.iter().filter(is_of))
+            .copied()
+            .collect();
+        chunks.sort_unstable();
+        let scanned = Scanned {
+            context,
+            forks,
+            toast,
+            most: *most as usize,
+        };
+        scanned.judge(*asked, &chunks, tally);
+    }
+}
+
+/// The chunks of some values on the pages of a TOAST table that replay changes, as it leaves them.
+fn replayed_chunks(
+    evidence: &Evidence,
+    context: &ScanContext<'_>,
+    forks: &[ForkFiles],
+    toast: usize,
+    values: &BTreeSet<Oid>,
+) -> Option<Vec<Found>> {
+    let fork = &forks[toast];
+    let Change::Blocks { blocks, redo, .. } = change(context, fork) else {
+        return None;
+    };
+    let changed: Vec<BlockNumber> = (&blocks.rebuilt | &blocks.read_first).iter().collect();
+    if changed.len() > PAGES_AT_ONCE * MOST_REPLAYS {
+        return None;
+    }
+    let after = context.after_replay();
+    let mut scratch = Tally::new(&context.layout, 0);
+    let mut all = Vec::new();
+    for some in changed.chunks(PAGES_AT_ONCE) {
+        let wanted = |locator, blkno| locator == fork.locator && some.binary_search(&blkno).is_ok();
+        let base = |locator, blkno| block_on_disk(evidence, &context.layout, locator, blkno);
+        let (start, end) = (redo.start, redo.end);
+        let replayed = replay_blocks(redo.context, redo.source, start, end, &wanted, &base);
+        if !replayed.lost.is_empty() {
+            return None;
+        }
+        for ((_, blkno), page) in &replayed.pages {
+            let header = PageHeader::parse(page).ok()?;
+            let view = PageView {
+                blkno: *blkno,
+                page,
+                header,
+                ..template(&after, fork)
+            };
+            each_on_page(toast, &view, &mut scratch, &mut |seen| {
+                let found = found(&seen, &context.layout);
+                all.extend(found.filter(|found| values.contains(&found.chunk.chunk_id)));
+            });
+        }
+    }
+    Some(all)
+}
+
+/// The chunk that the server would find in a row. It takes what it sees without asking who
+/// deleted it, or whether who inserted it ended (`heapam_visibility.c: HeapTupleSatisfiesToast`).
+fn found(seen: &Seen<'_>, layout: &Layout) -> Option<Found> {
+    let header = &seen.tuple.header;
+    let aborted = header.has(HEAP_XMIN_INVALID) && !header.has(HEAP_XMIN_COMMITTED);
+    let (chunk, is_odd) = chunk_of(seen, layout).filter(|_| !aborted)?;
+    Some(Found {
+        link: seen.page.toast?,
+        chunk,
+        place: (seen.page.blkno, seen.tuple.offnum),
+        is_row: seen.state == TupleState::Row,
+        is_odd,
+    })
+}
+
+/// The chunks that are in order.
+fn chunk_rows(chunks: &[Found]) -> Vec<Chunk> {
+    let rows = chunks.iter().filter(|found| found.is_row && !found.is_odd);
+    rows.map(|found| found.chunk).collect()
 }
 
 /// A value whose chunks are wanted.
@@ -710,11 +894,7 @@ struct Scanned<'a> {
 impl Scanned<'_> {
     /// Says what is wrong with the chunks of a value; tells whether nothing is.
     fn judge(&self, asked: Asked, chunks: &[Found], tally: &mut Tally) -> bool {
-        let rows: Vec<Chunk> = chunks
-            .iter()
-            .filter(|found| found.is_row && !found.is_odd)
-            .map(|found| found.chunk)
-            .collect();
+        let rows = chunk_rows(chunks);
         if chunks.iter().filter(|found| found.is_row).count() > self.most {
             self.judge_many(asked, tally);
             return false;
@@ -901,26 +1081,35 @@ fn each_tuple<S: Default + Send>(
             if is_refused || is_new || has_special {
                 continue;
             }
-            let mut tuples = std::mem::take(&mut scratch.tuples);
-            if let Ok(heap) = tuples.read(view.page) {
-                let heap_view = HeapView { view, heap };
-                rows::count(&heap_view, scratch);
-                for (tuple, state) in heap_view.heap.tuples.iter().zip(&scratch.states) {
-                    let seen = Seen {
-                        fork: number,
-                        page: &view,
-                        tuple,
-                        bytes: heap_view.heap.bytes(tuple),
-                        state: *state,
-                    };
-                    take(seen, taken);
-                }
-            }
-            scratch.tuples = tuples;
+            each_on_page(number, &view, scratch, &mut |seen| take(seen, taken));
         }
     };
     let states = read_forks(evidence, context, forks, wanted, &new, &visit, &|_| ());
     states.into_iter().map(|(_, taken)| taken).collect()
+}
+
+/// The tuples of a page of fork number `number`.
+fn each_on_page(
+    number: usize,
+    view: &PageView<'_>,
+    scratch: &mut Tally,
+    take: &mut dyn FnMut(Seen<'_>),
+) {
+    let mut tuples = std::mem::take(&mut scratch.tuples);
+    if let Ok(heap) = tuples.read(view.page) {
+        let heap_view = HeapView { view: *view, heap };
+        rows::count(&heap_view, scratch);
+        for (tuple, state) in heap_view.heap.tuples.iter().zip(&scratch.states) {
+            take(Seen {
+                fork: number,
+                page: view,
+                tuple,
+                bytes: heap_view.heap.bytes(tuple),
+                state: *state,
+            });
+        }
+    }
+    scratch.tuples = tuples;
 }
 
 #[cfg(test)]

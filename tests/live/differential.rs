@@ -451,15 +451,6 @@ fn permissions() -> Vec<Damage> {
         crashed("last WAL segment read-only", |_, wal| {
             permit(wal.segments.last().unwrap(), 0o400);
         }),
-        // The first write ends it, and the query with it.
-        Damage {
-            counted: false,
-            ..stopped("WAL read-only after a clean stop", |data, _| {
-                for path in segments(data) {
-                    permit(&path, 0o400);
-                }
-            })
-        },
         crashed("table of replay read-only", |data, wal| {
             permit(&data.join(&wal.account), 0o400);
         }),
@@ -1100,7 +1091,13 @@ pub fn damaged_start(server: Server) {
             PATIENCE
         };
         let real = observe_for(copy, counts.then_some(COUNT), patience);
-        let differences = if prediction != real.outcome {
+        // What reads ahead, 15 and later, may come to it first.
+        let ahead = prediction
+            .replace("could not create file", "could not open file")
+            .replace("File exists", "Permission denied");
+        let differences = if prediction != real.outcome
+            && !(server.major >= 15 && ahead == real.outcome)
+        {
             "outcome\n".to_owned()
         } else if prediction != "starts" || follows {
             String::new()

@@ -86,6 +86,7 @@ scenarios! {
     no_message_tells: crate::silent::no_message_tells;
     no_message_tells_of_the_commit_log: crate::silent::no_message_tells_of_the_commit_log;
     images_bring_damage_back: crate::silent::images_bring_damage_back;
+    chunks_lost_in_a_crash: crate::silent::chunks_lost_in_a_crash;
     features_are_healthy: crate::features::features_are_healthy;
 }
 

@@ -186,6 +186,82 @@ pub fn images_bring_damage_back(server: Server) {
     cluster.stop();
 }
 
+/// Chunks lost from pages of a TOAST table that recovery changes elsewhere, and from one that it makes anew.
+pub fn chunks_lost_in_a_crash(server: Server) {
+    let settings = ["autovacuum = off", "full_page_writes = on"];
+    let mut cluster = Cluster::init_without_checksums(server, &settings);
+    cluster.start();
+    cluster.sql(
+        "CREATE TABLE doc (id int, body text, pad text);
+         ALTER TABLE doc ALTER body SET STORAGE EXTERNAL, ALTER pad SET STORAGE PLAIN;
+         INSERT INTO doc SELECT i, repeat(md5(i::text), 640), repeat('x', 1000)
+         FROM generate_series(1, 40) i",
+    );
+    let toast = cluster.sql("SELECT reltoastrelid::regclass FROM pg_class WHERE relname = 'doc'");
+    let file = cluster
+        .data()
+        .join(cluster.sql(&format!("SELECT pg_relation_filepath('{toast}')")));
+    // Values have their numbers in the order of the rows. Rows lie seven to a page.
+    let chunk = |id: u32, seq: &str| {
+        let place = cluster.sql(&format!(
+            "SELECT ctid FROM {toast}
+             WHERE chunk_id = (SELECT DISTINCT chunk_id FROM {toast} ORDER BY 1 OFFSET {id} - 1 LIMIT 1)
+             ORDER BY chunk_seq {seq} LIMIT 1"
+        ));
+        let numbers: Vec<u32> = place
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        let [blkno, offnum] = numbers[..] else {
+            panic!("{place}")
+        };
+        (blkno, offnum as usize)
+    };
+    let lost = chunk(2, "");
+    let healed = chunk(28, "DESC");
+    let shared = chunk(29, "");
+    assert_eq!(
+        healed.0, shared.0,
+        "the values of rows 28 and 29 share a page"
+    );
+    cluster.sql("CHECKPOINT");
+    // Its old row is on another page than row 28.
+    cluster.sql("UPDATE doc SET body = 'short' WHERE id = 29");
+    cluster.sql(
+        "INSERT INTO doc SELECT i, repeat(md5(i::text), 640), repeat('x', 1000)
+         FROM generate_series(41, 45) i",
+    );
+    cluster.kill();
+    for (blkno, offnum) in [lost, healed] {
+        let mut page = Page::read(&file, blkno as usize);
+        let at = 24 + 4 * (offnum - 1);
+        page.0[at..at + 4].fill(0);
+        page.write(&file, blkno);
+    }
+
+    let report = check(&cluster);
+    let found: Vec<(&str, u64, &str, &str)> = report
+        .findings()
+        .iter()
+        .filter(|finding| finding["severity"] != "note")
+        .map(|finding| {
+            let text = |value: &'static str| finding[value].as_str().unwrap();
+            let row = finding["offset_number"].as_u64().unwrap();
+            (text("code"), row, text("recovery"), text("server_error"))
+        })
+        .collect();
+    let [("toast-value-incomplete", 2, "persists", error)] = found[..] else {
+        panic!("{found:?}")
+    };
+
+    cluster.start();
+    let said = cluster.try_sql("SELECT md5(body) FROM doc WHERE id = 2");
+    assert!(said.contains(error), "{said} is not {error}");
+    let whole = "SELECT count(md5(body)) FROM doc WHERE id <> 2";
+    assert_eq!(cluster.sql(whole), "44");
+    cluster.stop();
+}
+
 /// A commit log without a commit, and with two rollbacks as commits: of a transaction, and of
 /// a subtransaction alone.
 pub fn no_message_tells_of_the_commit_log(server: Server) {

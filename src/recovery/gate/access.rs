@@ -80,7 +80,9 @@ impl Gate<'_> {
         (run.outcome == Outcome::CrashRecovery).then(|| unopened(file))
     }
 
-    /// The first relation that replay is to change and cannot open.
+    /// The first relation that replay is to change and cannot open. From 15 on the words may be
+    /// `could not open file "...": Permission denied` instead, when what reads ahead comes to it
+    /// first (`xlogprefetcher.c: XLogPrefetcherNextBlock`).
     pub(super) fn unopened_relation(&self, run: &DryRun) -> Option<String> {
         let (access, plan) = (self.evidence.access()?, run.plan.as_ref()?);
         let files = self
@@ -169,10 +171,10 @@ impl Gate<'_> {
         })
     }
 
-    /// Whether the server cannot open the segment of an entry. Up to 12 it opens them for writing
+    /// Whether the server cannot open the segment of an entry. Up to 11 it opens them for writing
     /// whatever it wants.
     pub(super) fn is_closed(&self, slru: Slru, entry: u64) -> bool {
-        let wanted = if self.layout.since(Major::V13) {
+        let wanted = if self.layout.since(Major::V12) {
             READ
         } else {
             READ | WRITE
