@@ -15,9 +15,9 @@ check! {
     /// `verify_heapam.c: check_toasted_attribute` would, but without the index: an index that
     /// is wrong itself is not noticed. Where replay changes the TOAST table, its pages are taken
     /// as replay leaves them, and rows are judged that were there before the redo point. Not
-    /// judged are rows on pages that replay changes, and TOAST tables of which replay changes
-    /// more than 16384 pages, of which a file could not be read in part, or of which the commit
-    /// log does not tell what is deleted. Chunks that no row asks for are no fault: VACUUM FULL
+    /// judged are rows on pages that replay changes, and TOAST tables of more than 16 GB that
+    /// replay changes, or of which it changes more than 16384 pages, of which a file could not
+    /// be read in part, or of which the commit log does not tell what is deleted. Chunks that no row asks for are no fault: VACUUM FULL
     /// and CLUSTER leave some.
     ///
     /// ## What else may cause it

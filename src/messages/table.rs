@@ -2471,6 +2471,7 @@ pub static MESSAGES: &[Message] = &[
         meaning: "A file of the cluster cannot be opened: it was deleted, its tablespace is not \
             mounted, or its permissions are wrong.",
         checks: &[
+            "file-access-denied",
             "required-file-missing",
             "relation-segment-missing",
             "tablespace-link-dangling",
@@ -2485,6 +2486,79 @@ pub static MESSAGES: &[Message] = &[
         avoid: "Do not make an empty file in its place: what it held is then gone without an \
             error. Do not run pg_resetwal.",
         source: "md.c: mdopenfork, and others",
+    },
+    Message {
+        id: "file-not-created",
+        wordings: &[w(
+            "could not create file \"%s\": %m",
+            &[File, ERRNO],
+            900,
+            1900,
+        )],
+        level: "ERROR; FATAL in recovery",
+        consequence: StartFails,
+        meaning: "Recovery opens each relation that it comes to, and makes its file if there is \
+            none. `File exists` means that there is one and that it cannot be opened: its owner \
+            or permissions are wrong. Else the folder cannot be written, or the disk is full.",
+        checks: &["file-access-denied"],
+        advice: "Look at owner and permissions of the file and its folder: both must belong to \
+            the user of the data directory and be open to him for reading and writing.",
+        avoid: "Do not remove the file: what the WAL does not make anew of it is lost then. Do \
+            not run pg_resetwal.",
+        source: "md.c: mdcreate",
+    },
+    Message {
+        id: "file-not-removed",
+        wordings: &[w(
+            "could not remove file \"%s\": %m",
+            &[File, ERRNO],
+            900,
+            1900,
+        )],
+        level: "LOG, WARNING or ERROR; FATAL in recovery",
+        consequence: StartFails,
+        meaning: "After a crash the server removes the files of unlogged relations and makes them \
+            anew (11 and later end the start where that fails); replay removes those of relations \
+            that were dropped. The folder cannot be changed by the server's user, or the file \
+            system is read-only.",
+        checks: &["file-access-denied"],
+        advice: "Look at owner and permissions of the folder, and whether the file system was \
+            remounted read-only after an error: then see to the disk first.",
+        avoid: "Do not remove files by hand.",
+        source: "reinit.c: ResetUnloggedRelationsInDbspaceDir; md.c: mdunlinkfork",
+    },
+    Message {
+        id: "lock-file-unavailable",
+        wordings: &[
+            w(
+                "could not open lock file \"%s\": %m",
+                &[File, ERRNO],
+                900,
+                1900,
+            ),
+            w(
+                "could not create lock file \"%s\": %m",
+                &[File, ERRNO],
+                900,
+                1900,
+            ),
+            w(
+                "could not read lock file \"%s\": %m",
+                &[File, ERRNO],
+                900,
+                1900,
+            ),
+        ],
+        level: "FATAL",
+        consequence: StartFails,
+        meaning: "The server cannot read the `postmaster.pid` that lies there, or make one: the \
+            file or the data directory belongs to somebody else, is read-only, or the disk is full.",
+        checks: &["file-access-denied", "data-directory-permissions"],
+        advice: "See that no server runs on the directory, then set owner and permissions of the \
+            file and the directory right.",
+        avoid: "Do not remove `postmaster.pid` while a server runs: a second one on the same \
+            files destroys them.",
+        source: "miscinit.c: CreateLockFile",
     },
     Message {
         id: "data-beyond-eof",

@@ -55,6 +55,9 @@ const TOO_MUCH: u32 = 8;
 const PAGES_AT_ONCE: usize = 2048;
 /// How often WAL is read for that at most.
 const MOST_REPLAYS: usize = 8;
+/// Bytes of a TOAST table that replay changes. Its values never come out even, so it is always
+/// read again, and a larger one would make the scan last twice as long for the rare find.
+const LARGEST_CHANGED: u64 = 16 << 30;
 
 /// A table with a TOAST table, or that TOAST table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -528,8 +531,9 @@ fn change<'a>(context: &'a ScanContext<'_>, fork: &ForkFiles) -> Change<'a> {
     let Some(blocks) = plan.forks.get(&(fork.locator, ForkNumber::Main)) else {
         return Change::Nothing;
     };
+    let bytes: u64 = fork.segments.values().map(|(_, size)| size).sum();
     match (blocks.truncated_to, context.redo, context.settled_before) {
-        (None, Some(redo), Some(settled)) => Change::Blocks {
+        (None, Some(redo), Some(settled)) if bytes <= LARGEST_CHANGED => Change::Blocks {
             blocks,
             redo,
             settled,
@@ -549,6 +553,10 @@ fn read_part(
 ) {
     let layout = &context.layout;
     let tables: Vec<usize> = uneven.values().flat_map(|u| u.tables.clone()).collect();
+    let changes: BTreeMap<ToastLink, Change<'_>> = uneven
+        .iter()
+        .map(|(link, uneven)| (*link, change(context, &forks[uneven.toast])))
+        .collect();
     let asked = each_tuple(
         evidence,
         context,
@@ -561,15 +569,8 @@ fn read_part(
             else {
                 return;
             };
-            let settled = || {
-                let toast = uneven.get(&link).map(|uneven| uneven.toast);
-                toast.is_some_and(|toast| {
-                    change(context, &forks[toast]).settles(&seen.tuple.header, layout)
-                })
-            };
             if seen.page.is_replayed()
                 || seen.page.is_ahead()
-                || !settled()
                 || !desc.admits(&seen.tuple.header, seen.tuple.lp.lp_len())
             {
                 return;
@@ -578,6 +579,9 @@ fn read_part(
                 if let Stored::External(pointer) = stored
                     && let Some(value) = value_of(link, pointer, layout)
                     && wanted(link.hash(value.value))
+                    && changes
+                        .get(&link)
+                        .is_some_and(|change| change.settles(&seen.tuple.header, layout))
                 {
                     asked.push(Asked {
                         link,
@@ -661,7 +665,7 @@ fn read_part(
             toast,
             most: values.get(&key).map_or(0, |wanted| wanted.most) as usize,
         };
-        let change = change(context, &forks[toast]);
+        let change = changes.get(&asked.link).copied().unwrap_or(Change::Unknown);
         if !matches!(change, Change::Nothing) {
             let rows = chunk_rows(chunks);
             if asked.value.fault(&rows).is_some() {
