@@ -3459,13 +3459,17 @@ static COMMIT_TS: &[Row] = &[
     .since(Major::V15)
     .until(Major::V18)
     .crash(),
-    hit("commit-ts-segment-missing", "the page behind the end", |d| {
-        let next = d.next_xid();
-        d.keep_commit_ts(next - 10, next - 1);
-        d.write("pg_commit_ts/0000", &[0; 8192]);
-        let found = d.file("commit-ts-segment-missing", "pg_commit_ts/0000");
-        vec![found.byte(8192)]
-    })
+    hit(
+        "commit-ts-segment-missing",
+        "the page behind the end",
+        |d| {
+            let next = d.next_xid();
+            d.keep_commit_ts(next - 10, next - 1);
+            d.write("pg_commit_ts/0000", &[0; 8192]);
+            let found = d.file("commit-ts-segment-missing", "pg_commit_ts/0000");
+            vec![found.byte(8192)]
+        },
+    )
     .since(Major::V15),
     near_miss(
         "commit-ts-segment-missing",

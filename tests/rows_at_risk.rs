@@ -265,7 +265,8 @@ impl Cluster {
             return Ok(*updater);
         }
         let first = self.offset(multi, lost)?;
-        let is_last = multi + 1 == self.next_multi && !self.replayed.multis.contains_key(&(multi + 1));
+        let is_last =
+            multi + 1 == self.next_multi && !self.replayed.multis.contains_key(&(multi + 1));
         let end = match is_last {
             true => self.next_offset,
             false => self.offset(multi + 1, lost)?,
@@ -449,8 +450,8 @@ fn compare_zeroed(cluster: &Cluster, name: &str, page: u32) {
     let report = report_of(&cluster.pgdata);
     fs::write(&path, &kept).unwrap();
     let zeroed = ["clog-segment-zeroed"];
-    let decided = told(&report, &zeroed, "yet", " here")
-        + told(&report, &zeroed, "without a mark", " tuple");
+    let decided =
+        told(&report, &zeroed, "yet", " here") + told(&report, &zeroed, "without a mark", " tuple");
     assert_eq!(decided, expected, "{name} with page {page} zeroed");
 }
 
@@ -480,10 +481,12 @@ fn compare_fixtures(kind: &str) -> Compared {
             compare_all(name, &folder.path().join("pgdata"))
         })
         .collect();
-    compared.into_iter().fold(Compared::default(), |mut all, one| {
-        all += one;
-        all
-    })
+    compared
+        .into_iter()
+        .fold(Compared::default(), |mut all, one| {
+            all += one;
+            all
+        })
 }
 
 #[test]
@@ -491,7 +494,10 @@ fn after_a_clean_stop() {
     let compared = compare_fixtures("-clean");
     // A page of the commit log, one of offsets, one of members.
     assert_eq!(compared.pages, 3 * 17, "{compared:?}");
-    assert!(compared.needed_pages > 25 && compared.tuples > 100, "{compared:?}");
+    assert!(
+        compared.needed_pages > 25 && compared.tuples > 100,
+        "{compared:?}"
+    );
 }
 
 #[test]
@@ -499,7 +505,10 @@ fn after_a_crash() {
     let compared = compare_fixtures("-crash");
     assert_eq!(compared.pages, 3 * 17, "{compared:?}");
     // Replay makes all multixacts of these.
-    assert!(compared.needed_pages > 15 && compared.tuples > 40_000, "{compared:?}");
+    assert!(
+        compared.needed_pages > 15 && compared.tuples > 40_000,
+        "{compared:?}"
+    );
 }
 
 #[test]
@@ -512,5 +521,8 @@ fn after_a_crash_with_many_pages() {
     assert!(worst <= Some(Severity::Note), "{findings:#?}");
     let compared = compare_all("slru-15", &pgdata);
     assert!(compared.pages > 10, "{compared:?}");
-    assert!(compared.needed_pages > 10 && compared.tuples > 10_000, "{compared:?}");
+    assert!(
+        compared.needed_pages > 10 && compared.tuples > 10_000,
+        "{compared:?}"
+    );
 }

@@ -76,12 +76,7 @@ impl Extents {
 
 /// What is missing of the pages of live entries; `made` are those that replay makes anew.
 /// Takes time by what is there, however long the range is.
-fn gaps(
-    files: &Extents,
-    live: Live,
-    made: Option<&BTreeSet<u64>>,
-    layout: &Layout,
-) -> Vec<Gap> {
+fn gaps(files: &Extents, live: Live, made: Option<&BTreeSet<u64>>, layout: &Layout) -> Vec<Gap> {
     if live.oldest == live.next {
         return Vec::new();
     }
@@ -179,7 +174,9 @@ fn live_offsets(examination: &Examination<'_>) -> Option<Live> {
 /// Their members; nothing where the oldest one's offset cannot be told.
 fn live_members(examination: &Examination<'_>, layout: &Layout) -> Option<Live> {
     let horizons = examination.horizons?;
-    let oldest = horizons.oldest_multi.filter(|oldest| *oldest != horizons.next_multi)?;
+    let oldest = horizons
+        .oldest_multi
+        .filter(|oldest| *oldest != horizons.next_multi)?;
     let oldest = examination
         .xacts?
         .first_member(&mut XactCache::default(), oldest)?;
@@ -211,9 +208,14 @@ fn live_commit_ts(examination: &Examination<'_>, layout: &Layout) -> Option<Live
             return None;
         }
         let per_page = Slru::CommitTs.entries_per_page(layout);
-        let cutoff = plan.commit_ts_cutoff.and_then(|page| u32::try_from(page).ok());
+        let cutoff = plan
+            .commit_ts_cutoff
+            .and_then(|page| u32::try_from(page).ok());
         let cutoff = cutoff.and_then(|page| page.checked_mul(per_page));
-        if let Some(cutoff) = cutoff.map(TransactionId).filter(|xid| oldest.precedes(*xid)) {
+        if let Some(cutoff) = cutoff
+            .map(TransactionId)
+            .filter(|xid| oldest.precedes(*xid))
+        {
             oldest = cutoff;
         }
         if newest.precedes(oldest) {
@@ -284,9 +286,21 @@ impl Report {
         // made known (vacuum.c: vac_truncate_clog).
         let made_up = |live: Live| live.next.wrapping_sub(live.oldest) as u32 >= MADE_UP_OLDEST;
         let unsure = plan.is_some() || live.is_some_and(made_up);
-        let oldest = if unsure { Severity::Note } else { Severity::Abnormal };
+        let oldest = if unsure {
+            Severity::Note
+        } else {
+            Severity::Abnormal
+        };
         let range = "between the oldest and the next transaction";
-        Some(Self::new(examination, &layout, slru, live, named, range, oldest))
+        Some(Self::new(
+            examination,
+            &layout,
+            slru,
+            live,
+            named,
+            range,
+            oldest,
+        ))
     }
 
     /// Of the offsets or the members of multixacts, but for the segments that are `named`.
@@ -310,7 +324,15 @@ impl Report {
         // be one whose page that of a newer release did not bring (pg_upgrade.c:
         // copy_xact_xlog_xid).
         let oldest = Severity::Note;
-        Some(Self::new(examination, &layout, slru, live, named, range, oldest))
+        Some(Self::new(
+            examination,
+            &layout,
+            slru,
+            live,
+            named,
+            range,
+            oldest,
+        ))
     }
 
     /// Of the commit timestamps, while they are kept.
@@ -319,7 +341,11 @@ impl Report {
         let live = live_commit_ts(examination, &layout);
         // From 10 on the oldest is moved on before the files go, and replay of the truncation
         // tells it (vacuum.c: vac_truncate_clog; commit_ts.c: commit_ts_redo).
-        let oldest = if layout.since(Major::V10) { Severity::Damage } else { Severity::Note };
+        let oldest = if layout.since(Major::V10) {
+            Severity::Damage
+        } else {
+            Severity::Note
+        };
         let range = "between the oldest and the newest transaction with a timestamp";
         let slru = Slru::CommitTs;
         let none = BTreeSet::new();
@@ -379,7 +405,10 @@ impl Report {
     /// Segments that are missing; `new` makes a finding.
     pub fn missing(&self, new: &dyn Fn(Location, String) -> Finding) -> Vec<Finding> {
         let mut found = Vec::new();
-        let refused = self.refused.as_ref().map(|page| page.page / SLRU_PAGES_PER_SEGMENT);
+        let refused = self
+            .refused
+            .as_ref()
+            .map(|page| page.page / SLRU_PAGES_PER_SEGMENT);
         let path = |segno| Location::file(&self.slru().segment_path(segno, &self.layout));
         // Also where nothing of the range is known.
         if let Some(segno) = refused
@@ -392,12 +421,15 @@ impl Report {
             found.push(finding.server_error(text.to_owned()));
         }
         for gap in &self.gaps {
-            let Gap::Missing { first, last, is_oldest } = *gap else {
+            let Gap::Missing {
+                first,
+                last,
+                is_oldest,
+            } = *gap
+            else {
                 continue;
             };
-            let told = |segno: &u64| {
-                self.named.contains(segno) || self.refusal(*segno).is_some()
-            };
+            let told = |segno: &u64| self.named.contains(segno) || self.refusal(*segno).is_some();
             let named = self.named.iter().copied().chain(refused.filter(told));
             let named: BTreeSet<u64> = named.filter(|n| (first..=last).contains(n)).collect();
             let mut segno = first;
@@ -417,7 +449,11 @@ impl Report {
             if is_oldest && self.oldest == Severity::Note {
                 message.push_str("; such old ones may have been removed as no longer needed");
             }
-            let severity = if is_oldest { self.oldest } else { self.severity };
+            let severity = if is_oldest {
+                self.oldest
+            } else {
+                self.severity
+            };
             found.push(new(path(segno), message).severity(severity));
         }
         found
@@ -446,7 +482,9 @@ impl Report {
             }
         }
         for gap in &self.gaps {
-            let Gap::Short { segno, page } = *gap else { continue };
+            let Gap::Short { segno, page } = *gap else {
+                continue;
+            };
             if self.named.contains(&segno) || self.refusal(segno).is_some() {
                 continue;
             }

@@ -76,9 +76,7 @@ impl<'a> Lacking<'a> {
     pub fn server_error(&self, slru: Slru, files: &SlruFiles, page: u64) -> Option<String> {
         let layout = self.examination.cluster.layout.as_ref()?;
         let promise = self.examination.names.promise(self.relation);
-        promise
-            .is_none_or(|promise| !promise.is_toast)
-            .then(|| {
+        promise.is_none_or(|promise| !promise.is_toast).then(|| {
             let has_file = files.has_segment(page / SLRU_PAGES_PER_SEGMENT);
             unreadable_page(layout, slru, page, has_file, self.example.into())
         })

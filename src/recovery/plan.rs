@@ -3,11 +3,11 @@
 
 use super::walk::WalSink;
 use crate::format::checkpoint::{CheckPoint, WalLevel};
+use crate::format::slru::Slru;
 use crate::format::types::{
     BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, Oid, RelFileLocator,
     TimestampTz, TransactionId, XLogRecPtr,
 };
-use crate::format::slru::Slru;
 use crate::format::version::{Layout, Major};
 use crate::format::vm;
 use crate::format::wal::Record;

@@ -149,9 +149,7 @@ impl Gate<'_> {
         ];
         let (slru, page, entry) = next
             .into_iter()
-            .filter(|(slru, _)| {
-                *slru != Slru::MultiXactMember || !self.layout.since(Major::V19)
-            })
+            .filter(|(slru, _)| *slru != Slru::MultiXactMember || !self.layout.since(Major::V19))
             .map(|(slru, entry)| (slru, slru.pageno(entry, &self.layout), entry))
             .find(|(slru, page, entry)| {
                 let per_page = u64::from(slru.entries_per_page(&self.layout)).max(1);

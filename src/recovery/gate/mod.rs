@@ -14,8 +14,8 @@ pub mod files;
 
 use super::settings::{Settings, TargetTimeline};
 use super::start::{DryRun, RecoveryRequest, begins_with_archive, no_checkpoint};
-use crate::cluster::{Cluster, Fact};
 use crate::cluster::slru::unreadable_page;
+use crate::cluster::{Cluster, Fact};
 use crate::format::pgversion::PgVersion;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::version::{Layout, Major};
