@@ -13,9 +13,9 @@ check! {
     /// "pg_commit_ts/0027": No such file or directory.` (19 names the file in the message).
     /// Logical replication that looks for conflicts asks the same way. No row depends on it.
     ///
-    /// The server starts all the same, and makes the newest page anew, all zero; its
-    /// timestamps are then gone without an error. Only when replay has to write to the part
-    /// that is cut off, the start ends with the text above as FATAL (measured on 15).
+    /// The server starts all the same, and makes the page of the next transaction anew, all
+    /// zero, where that is missing (measured on 10, 15, 18): timestamps on it and before it in
+    /// the same file are then gone without an error.
     ///
     /// ## How it is decided
     /// `pg_control` says that timestamps are kept. Then each page from `oldestCommitTsXid` up
@@ -32,10 +32,8 @@ check! {
     /// from a backup or standby is right; put it in while the server is stopped.
     ///
     /// If there is none, the timestamps of these transactions are lost, and nothing else. If
-    /// the start is refused, or queries fail: stop the server cleanly where it runs, set
-    /// `track_commit_timestamp = off`, start, and set it on again: that begins anew with no
-    /// timestamps. For a start that is refused, in a copy, fill the file up with zeroes:
-    /// they mean "no timestamp", and claim nothing that is wrong.
+    /// queries fail for it: start with `track_commit_timestamp = off`, stop cleanly, and set it
+    /// on again: that begins anew with no timestamps at all.
     "commit-ts-segment-missing" Damage Clog: "commit timestamps are missing"
 }
 

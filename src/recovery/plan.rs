@@ -163,7 +163,7 @@ pub struct Plan {
     pub zeroed_members: BTreeSet<u64>,
     /// Pages of commit timestamps that replay zeroes.
     pub zeroed_commit_ts: BTreeSet<u64>,
-    /// SLRU pages that replay reads, and has not zeroed before.
+    /// Pages of the commit log and of multixacts that replay reads, and has not zeroed before.
     pub slru_reads: BTreeMap<(Slru, u64), SlruRead>,
     /// The first page that the last truncation leaves of the commit log.
     pub clog_cutoff: Option<u64>,
@@ -441,25 +441,18 @@ impl Plan {
         });
     }
 
-    /// The pages that take a transaction's end, in the order of `commit_ts.c:
-    /// TransactionTreeSetCommitTsData` and `clog.c: TransactionIdSetTreeStatus`, which does
-    /// not say of which transaction where that is not the topmost one's page.
+    /// The pages of the commit log that take a transaction's end, in the order of `clog.c:
+    /// TransactionIdSetTreeStatus`, which does not say of which transaction where that is not
+    /// the topmost one's page. Of commit timestamps the start makes the newest page first
+    /// (`commit_ts.c: ActivateCommitTs`).
     fn reads_of_end(&mut self, lsn: XLogRecPtr, end: &XactEnd<'_>, committed: bool) {
-        let layout = self.layout;
         let top = u64::from(end.xid.0);
-        if committed && Slru::CommitTs.exists(&layout) {
-            for xid in [end.xid].into_iter().chain(end.subxacts.iter()) {
-                let xid = u64::from(xid.0);
-                let page = Slru::CommitTs.pageno(xid, &layout);
-                self.reads_slru(Slru::CommitTs, page, lsn, xid);
-            }
-        }
-        let own = Slru::Xact.pageno(top, &layout);
+        let own = Slru::Xact.pageno(top, &self.layout);
         if !committed {
             self.reads_slru(Slru::Xact, own, lsn, top);
         }
         for xid in end.subxacts.iter() {
-            let page = Slru::Xact.pageno(xid.0.into(), &layout);
+            let page = Slru::Xact.pageno(xid.0.into(), &self.layout);
             if page != own {
                 self.reads_slru(Slru::Xact, page, lsn, 0);
             }

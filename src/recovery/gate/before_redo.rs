@@ -32,15 +32,10 @@ impl Gate<'_> {
     /// The page that replay cannot read, since its file ends before it. Where the file is missing
     /// replay takes it for zeroes (`slru.c: SlruPhysicalReadPage`).
     pub(super) fn cut_off_for_redo(&self, run: &DryRun) -> Option<MissingPage> {
-        let tracks = self
-            .cluster
-            .sound_control()
-            .and_then(|control| control.track_commit_timestamp)
-            == Some(true);
         let reads = &run.plan.as_ref()?.slru_reads;
-        let failing = reads.iter().filter(|((slru, page), _)| {
-            (*slru != Slru::CommitTs || tracks) && self.on_disk(*slru, *page) == OnDisk::ShortFile
-        });
+        let failing = reads
+            .iter()
+            .filter(|((slru, page), _)| self.on_disk(*slru, *page) == OnDisk::ShortFile);
         let ((slru, page), read) = failing.min_by_key(|(_, read)| **read)?;
         Some(self.missing_page(*slru, *page, read.asked_for))
     }
