@@ -2982,6 +2982,7 @@ static SLRUS: &[Row] = &[
         |d| {
             // The server opens the page of the next transaction when it starts.
             d.set_next_xid(1_048_577);
+            d.resize(&d.clog(0), 262_144);
             let path = d.clog(1);
             vec![
                 d.file("clog-segment-missing", &path)
@@ -2994,6 +2995,7 @@ static SLRUS: &[Row] = &[
         "a tuple needs the segment that is not there",
         |d| {
             d.set_next_xid(1_048_580);
+            d.resize(&d.clog(0), 262_144);
             d.tuple("ziplog", 7, 5, |t| inserted_by(t, 1_048_577, 0));
             let path = d.clog(1);
             vec![d.file("clog-segment-missing", &path)]
@@ -3004,6 +3006,7 @@ static SLRUS: &[Row] = &[
         "next XID the first of a segment not yet made",
         |d| {
             d.set_next_xid(1_048_576);
+            d.resize(&d.clog(0), 262_144);
             vec![]
         },
     ),
@@ -3022,6 +3025,38 @@ static SLRUS: &[Row] = &[
             vec![d.file("clog-segment-short", &path).byte(8192)]
         },
     ),
+    hit(
+        "clog-segment-short",
+        "next XID on a page that is not there",
+        |d| {
+            d.set_next_xid(32_770);
+            d.message = Some("the server does not start without it");
+            let path = d.clog(0);
+            let found = d.file("clog-segment-short", &path).byte(8192);
+            vec![found.severity(Severity::Fatal)]
+        },
+    ),
+    hit(
+        "clog-segment-short",
+        "a page that nobody needs, and the next is still to be made",
+        |d| {
+            d.set_next_xid(65_536);
+            d.message = Some("no row that was looked at needs it");
+            let path = d.clog(0);
+            let found = d.file("clog-segment-short", &path).byte(8192);
+            vec![found.severity(Severity::Abnormal)]
+        },
+    ),
+    hit(
+        "clog-segment-short",
+        "the page that replay writes to",
+        |d| {
+            let path = d.clog(0);
+            d.resize(&path, 0);
+            vec![d.file("clog-segment-short", &path).byte(0)]
+        },
+    )
+    .crash(),
     near_miss(
         "clog-segment-short",
         "a tuple needs the last entry of the last page",
@@ -3086,6 +3121,7 @@ static SLRUS: &[Row] = &[
         "the segment of the next XID, still unused",
         |d| {
             d.set_next_xid(1_048_576);
+            d.resize(&d.clog(0), 262_144);
             let path = d.clog(1);
             d.write(&path, &[0; 8192]);
             vec![]
@@ -3200,6 +3236,57 @@ static SLRUS: &[Row] = &[
         vec![d.file("multixact-segment-missing", &path)]
     })
     .since(Major::V9_3),
+    hit(
+        "multixact-segment-missing",
+        "next multixact in a segment that is not there",
+        |d| {
+            let next = 32 * d.multis_per_page() + 1;
+            d.set_next_multi(next);
+            d.message = Some("the server does not start without it");
+            let path = d.slru(Slru::MultiXactOffset).replace("0000", "0001");
+            // Up to 9.2 no oldest one is known, nor that the first segment should be full.
+            if d.is_since(Major::V9_3) {
+                d.allowed.push("multixact-segment-short");
+            }
+            d.allowed.push("multixact-offset-invalid");
+            d.allowed.push("multixact-member-invalid");
+            let found = d.file("multixact-segment-missing", &path);
+            vec![found.severity(Severity::Fatal)]
+        },
+    ),
+    hit(
+        "multixact-segment-missing",
+        "a segment that nobody needs, and the next is still to be made",
+        |d| {
+            let next = 64 * d.multis_per_page();
+            d.set_next_multi(next);
+            let path = d.slru(Slru::MultiXactOffset).replace("0000", "0001");
+            d.allowed.push("multixact-segment-short");
+            d.allowed.push("multixact-offset-invalid");
+            d.allowed.push("multixact-member-invalid");
+            let found = d.file("multixact-segment-missing", &path);
+            vec![found.severity(Severity::Abnormal)]
+        },
+    )
+    .since(Major::V9_3),
+    hit(
+        "multixact-segment-missing",
+        "an older segment, which nobody needs: a note",
+        |d| {
+            // As pg_upgrade to 9.3 left it, with the page of the next one alone.
+            let next = 32 * d.multis_per_page() + 1;
+            d.set_next_multi(next);
+            d.set_oldest_multi(next - 2);
+            let path = d.slru(Slru::MultiXactOffset).replace("0000", "0001");
+            let first = d.slru(Slru::MultiXactOffset);
+            d.write(&path, &[0; 8192]);
+            d.remove(&first);
+            d.allowed.push("multixact-out-of-range");
+            let found = d.file("multixact-segment-missing", &first);
+            vec![found.severity(Severity::Note)]
+        },
+    )
+    .since(Major::V9_3),
     near_miss(
         "multixact-segment-missing",
         "long gone, of lockers brought from 9.2",
@@ -3227,6 +3314,43 @@ static SLRUS: &[Row] = &[
         vec![d.file("multixact-segment-short", &path)]
     })
     .since(Major::V9_3),
+    hit(
+        "multixact-segment-short",
+        "next multixact on a page that is not there",
+        |d| {
+            d.set_next_multi(d.multis_per_page() + 1);
+            d.message = Some("the server does not start without it");
+            let path = d.slru(Slru::MultiXactOffset);
+            d.allowed.push("multixact-offset-invalid");
+            d.allowed.push("multixact-member-invalid");
+            let found = d.file("multixact-segment-short", &path).byte(8192);
+            vec![found.severity(Severity::Fatal)]
+        },
+    ),
+    hit(
+        "multixact-segment-short",
+        "a page that nobody needs, and the next is still to be made",
+        |d| {
+            d.set_next_multi(2 * d.multis_per_page());
+            d.message = Some("no row that was looked at needs it");
+            let path = d.slru(Slru::MultiXactOffset);
+            d.allowed.push("multixact-offset-invalid");
+            d.allowed.push("multixact-member-invalid");
+            let found = d.file("multixact-segment-short", &path).byte(8192);
+            vec![found.severity(Severity::Abnormal)]
+        },
+    )
+    .since(Major::V9_3),
+    near_miss(
+        "multixact-segment-short",
+        "next multixact the first of a page not yet made",
+        |d| {
+            d.set_next_multi(d.multis_per_page());
+            d.allowed.push("multixact-offset-invalid");
+            d.allowed.push("multixact-member-invalid");
+            vec![]
+        },
+    ),
     near_miss(
         "multixact-segment-short",
         "a page longer than needed",
@@ -3383,6 +3507,69 @@ static SLRUS: &[Row] = &[
         vec![]
     })
     .since(Major::V9_3),
+];
+
+static COMMIT_TS: &[Row] = &[
+    hit("commit-ts-segment-missing", "the segment missing", |d| {
+        let next = d.next_xid();
+        d.keep_commit_ts(next - 10, next - 1);
+        if !d.is_since(Major::V19) {
+            d.remove("pg_commit_ts/0000");
+        }
+        vec![d.file("commit-ts-segment-missing", "pg_commit_ts/0000")]
+    })
+    .since(Major::V15),
+    hit(
+        "commit-ts-segment-missing",
+        "the segment removed, before replay",
+        |d| {
+            d.remove("pg_commit_ts/0000");
+            vec![d.file("commit-ts-segment-missing", "pg_commit_ts/0000")]
+        },
+    )
+    .since(Major::V15)
+    .until(Major::V18)
+    .crash(),
+    hit(
+        "commit-ts-segment-missing",
+        "the page behind the end",
+        |d| {
+            let next = d.next_xid();
+            d.keep_commit_ts(next - 10, next - 1);
+            d.write("pg_commit_ts/0000", &[0; 8192]);
+            let found = d.file("commit-ts-segment-missing", "pg_commit_ts/0000");
+            vec![found.byte(8192)]
+        },
+    )
+    .since(Major::V15),
+    near_miss(
+        "commit-ts-segment-missing",
+        "the segment missing, and none is kept",
+        |d| {
+            let next = d.next_xid();
+            d.keep_commit_ts(next - 10, next - 1);
+            let at = if d.is_since(Major::V19) { 208 } else { 200 };
+            d.control(|b| b[at] = 0);
+            if !d.is_since(Major::V19) {
+                d.remove("pg_commit_ts/0000");
+            }
+            vec![]
+        },
+    )
+    .since(Major::V15),
+    near_miss(
+        "commit-ts-segment-missing",
+        "the first that will be kept is still to come",
+        |d| {
+            let next = d.next_xid();
+            d.keep_commit_ts(next, next);
+            if !d.is_since(Major::V19) {
+                d.remove("pg_commit_ts/0000");
+            }
+            vec![]
+        },
+    )
+    .since(Major::V15),
 ];
 
 static WAL: &[Row] = &[
@@ -4077,7 +4264,7 @@ const CATALOG_ROWS: &str = "catalog-rows-disagree";
 
 fn rows() -> impl Iterator<Item = &'static Row> {
     [
-        CATALOGS, CONTROL, FILES, PAGES, TUPLES, SLRUS, WAL, ARCHIVES,
+        CATALOGS, CONTROL, FILES, PAGES, TUPLES, SLRUS, COMMIT_TS, WAL, ARCHIVES,
     ]
     .into_iter()
     .flatten()
@@ -4117,7 +4304,11 @@ fn every_check_has_a_hit_and_a_near_miss_in_three_eras() {
                 rows().any(|r| r.code == check.code && r.shows == shows && r.applies_to(**era))
             });
             // What came with 9.5 is there in two of them.
-            let young = ["tablespace-map-invalid", "replication-origin-invalid"];
+            let young = [
+                "tablespace-map-invalid",
+                "replication-origin-invalid",
+                "commit-ts-segment-missing",
+            ];
             let least = if young.contains(&check.code) { 2 } else { 3 };
             assert!(
                 eras.count() >= least,
@@ -5393,10 +5584,40 @@ impl<'b> Dir<'b> {
         self.check_point(|b| set_u32(b, at, xid));
     }
 
-    fn set_oldest_xid(&self, xid: u32) {
+    fn oldest_xid_at(&self) -> usize {
         let offset_size = if self.is_since(Major::V19) { 8 } else { 4 };
-        let at = self.next_oid_at() + 8 + offset_size;
+        self.next_oid_at() + 8 + offset_size
+    }
+
+    fn set_oldest_xid(&self, xid: u32) {
+        let at = self.oldest_xid_at();
         self.check_point(|b| set_u32(b, at, xid));
+    }
+
+    fn set_next_multi(&self, multi: u32) {
+        let at = self.next_oid_at() + 4;
+        self.check_point(|b| set_u32(b, at, multi));
+    }
+
+    fn set_oldest_multi(&self, multi: u32) {
+        let at = self.oldest_xid_at() + 8;
+        self.check_point(|b| set_u32(b, at, multi));
+    }
+
+    fn multis_per_page(&self) -> u32 {
+        Slru::MultiXactOffset.entries_per_page(&self.base.layout)
+    }
+
+    /// Makes the last checkpoint say that commit timestamps of these transactions are kept, 13
+    /// and later.
+    fn keep_commit_ts(&self, oldest: u32, newest: u32) {
+        let track_at = if self.is_since(Major::V19) { 208 } else { 200 };
+        self.control(|b| b[track_at] = 1);
+        let at = (self.oldest_xid_at() + 16).next_multiple_of(8) + 8;
+        self.check_point(|b| {
+            set_u32(b, at, oldest);
+            set_u32(b, at + 4, newest);
+        });
     }
 
     fn label(&self) -> String {

@@ -4,8 +4,8 @@ use crate::check::Examination;
 use crate::cluster::xact::XactLog;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
+use super::slru_gaps::Report;
 use super::slru_lacks::{Lacking, lacking};
-use crate::finding::Severity;
 use crate::scan::tally::Lack;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,10 @@ check! {
     ///
     /// ## How it is decided
     /// A segment is needed if it lies within `oldestXid` up to the next XID, or if rows
-    /// without hint bits (marks in the row that save the look-up) name transactions in it.
+    /// without hint bits (marks in the row that save the look-up) name transactions in it. The
+    /// oldest files alone missing, which no row needs, is a note after a crash, when a
+    /// truncation may not have been over, and where `oldestXid` was made up (`pg_resetwal -x`
+    /// up to 13, and so `pg_upgrade`).
     /// The report names relations, number of rows, an example. The server finds it at first
     /// use (`slru.c: SlruPhysicalReadPage, SlruReportIOError`).
     ///
@@ -51,9 +54,7 @@ check! {
 /// Segments that tuples need, or that lie between the oldest and the next transaction, and
 /// that are not there.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
-    let (Some(xacts), Some(layout)) = (examination.xacts, examination.cluster.layout) else {
-        return;
-    };
+    let Some(xacts) = examination.xacts else { return };
     let mut named = BTreeSet::new();
     for lack in lacking(examination) {
         let Lack::ClogPage(page) = lack.lack else { continue };
@@ -65,34 +66,10 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         findings.push(needed(&lack, page, xacts, examination));
     }
     // Nobody's rows depend on the rest, but the server never leaves a hole there.
-    let Some(horizons) = examination.horizons else { return };
-    for segno in 0..=Slru::Xact.last_segment(&layout) {
-        let (oldest, next) = (horizons.oldest_xid.0, horizons.next_xid.xid().0);
-        let live = Slru::Xact.segment_is_live(segno, oldest.into(), next.into(), &layout);
-        let first_page = segno * SLRU_PAGES_PER_SEGMENT;
-        let made = (first_page..first_page + SLRU_PAGES_PER_SEGMENT)
-            .any(|page| xacts.replay_makes_clog_page(page));
-        if live && !made && !named.contains(&segno) && !xacts.clog.has_segment(segno) {
-            let location = Location::file(&path(segno, examination));
-            // clog.c: TrimCLOG opens the page that the next transaction goes to.
-            let own = Slru::Xact.locate(next.into(), &layout).segno == segno;
-            let refusal = examination
-                .refusal
-                .filter(|text| own && text.contains("could not access status of transaction"));
-            findings.push(match refusal {
-                Some(text) => {
-                    let message = "is missing; the server does not start without it";
-                    Finding::new(&CHECK, location, message)
-                        .severity(Severity::Fatal)
-                        .server_error(text.to_owned())
-                }
-                None => {
-                    let message = "is missing between the oldest and the next transaction; no row \
-                                   that was looked at needs it";
-                    Finding::new(&CHECK, location, message).severity(Severity::Abnormal)
-                }
-            });
-        }
+    let report = Report::of_clog(examination, named);
+    let new = |location, message| Finding::new(&CHECK, location, message);
+    for finding in report.into_iter().flat_map(|report| report.missing(&new)) {
+        findings.push(finding);
     }
 }
 

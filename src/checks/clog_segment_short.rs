@@ -4,8 +4,10 @@ use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use super::clog_segment_missing::path;
+use super::slru_gaps::Report;
 use super::slru_lacks::lacking;
 use crate::scan::tally::Lack;
+use std::collections::BTreeSet;
 
 check! {
     /// ## What it means
@@ -43,21 +45,28 @@ check! {
     "clog-segment-short" Damage Clog: "commit log segment ends too early"
 }
 
-/// Pages that tuples need, in a segment that ends before them (`slru.c:
-/// SlruPhysicalReadPage`).
+/// Pages that tuples need, or that lie between the oldest and the next transaction, in a
+/// segment that ends before them (`slru.c: SlruPhysicalReadPage`).
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let Some(xacts) = examination.xacts else { return };
+    let mut named = BTreeSet::new();
     for lack in lacking(examination) {
         let Lack::ClogPage(page) = lack.lack else { continue };
         let segno = page / SLRU_PAGES_PER_SEGMENT;
         if !xacts.clog.has_segment(segno) {
             continue;
         }
+        named.insert(segno);
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who_but(page));
         let at = lack.page_offset(page);
         let location = Location::file(&path(segno, examination)).at_byte(at);
         let mut finding = Finding::new(&CHECK, location, message);
         finding.server_error = lack.server_error(Slru::Xact, &xacts.clog, page);
+        findings.push(finding);
+    }
+    let report = Report::of_clog(examination, named);
+    let new = |location, message| Finding::new(&CHECK, location, message);
+    for finding in report.into_iter().flat_map(|report| report.short(&new)) {
         findings.push(finding);
     }
 }

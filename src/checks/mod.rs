@@ -147,6 +147,7 @@ registry! {
     multixact_segment_short,
     multixact_offset_invalid,
     multixact_member_invalid,
+    commit_ts_segment_missing,
     checkpoint_record_unreadable,
     wal_record_damaged,
     wal_segment_missing,
@@ -165,6 +166,7 @@ registry! {
 }
 
 mod archive_status;
+mod slru_gaps;
 mod slru_lacks;
 mod wal_segments;
 
@@ -233,6 +235,7 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
         multixact_offset_invalid::run,
+        commit_ts_segment_missing::run,
         // Asks what the others found in the catalogs.
         catalog_rows_disagree::run,
     ];

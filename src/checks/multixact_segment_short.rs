@@ -2,8 +2,10 @@
 
 use crate::check::Examination;
 use crate::finding::{Finding, Findings, Location};
-use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
+use super::slru_gaps::Report;
 use super::slru_lacks::lacking;
+use std::collections::BTreeSet;
 
 check! {
     /// ## What it means
@@ -13,7 +15,8 @@ check! {
     /// access status of transaction 6`, where the number is the multixact, DETAIL `Could not
     /// read from file "pg_multixact/offsets/0000" at offset 0: read too few bytes.` (up to 11
     /// it ends in `Success`; 19 names the file in the message). If the newest part of
-    /// `offsets` is cut off, the server does not start at all.
+    /// `offsets` or, up to 18, of `members` is cut off, the server does not start at all,
+    /// neither after a clean stop nor after a crash: FATAL with these words.
     ///
     /// ## How it is decided
     /// A segment has 32 pages of 8 kB. Each page up to the one of `nextMulti` (offsets) and
@@ -40,11 +43,13 @@ check! {
     "multixact-segment-short" Damage Mxact: "multixact segment ends too early"
 }
 
-/// Pages that tuples need, in a segment of `pg_multixact` that ends before them.
+/// Pages that tuples need, or that lie between the oldest and the next multixact, in a segment
+/// of `pg_multixact` that ends before them.
 pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
     let Some(layout) = examination.cluster.layout else {
         return;
     };
+    let mut named = BTreeSet::new();
     for lack in lacking(examination) {
         let Some((slru, files, page)) = lack.multixact_page() else {
             continue;
@@ -52,10 +57,19 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         if !files.has_segment(page / SLRU_PAGES_PER_SEGMENT) {
             continue;
         }
+        named.insert((slru, page / SLRU_PAGES_PER_SEGMENT));
         let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &layout);
         let message = format!("ends before page {}; {}", page % SLRU_PAGES_PER_SEGMENT, lack.who());
         let mut finding = Finding::new(&CHECK, Location::file(&path), message);
         finding.server_error = lack.server_error(slru, files, page);
         findings.push(finding);
+    }
+    let new = |location, message| Finding::new(&CHECK, location, message);
+    for slru in [Slru::MultiXactOffset, Slru::MultiXactMember] {
+        let named = named.iter().filter(|(of, _)| *of == slru).map(|(_, segno)| *segno);
+        let report = Report::of_multixacts(examination, slru, named.collect());
+        for finding in report.into_iter().flat_map(|report| report.short(&new)) {
+            findings.push(finding);
+        }
     }
 }

@@ -2,11 +2,10 @@
 //! checks of the commit log and of multixacts.
 
 use crate::check::Examination;
-use crate::cluster::slru::SlruFiles;
+use crate::cluster::slru::{SlruFiles, unreadable_page};
 use crate::format::catalog::RELATION_RELATION_ID;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::types::{Oid, RelFileLocator};
-use crate::format::version::{Layout, Major};
 use crate::report::units::thousands;
 use crate::scan::tally::{Lack, Need};
 
@@ -77,9 +76,10 @@ impl<'a> Lacking<'a> {
     pub fn server_error(&self, slru: Slru, files: &SlruFiles, page: u64) -> Option<String> {
         let layout = self.examination.cluster.layout.as_ref()?;
         let promise = self.examination.names.promise(self.relation);
-        promise
-            .is_none_or(|promise| !promise.is_toast)
-            .then(|| unreadable_page(layout, slru, files, page, self.example))
+        promise.is_none_or(|promise| !promise.is_toast).then(|| {
+            let has_file = files.has_segment(page / SLRU_PAGES_PER_SEGMENT);
+            unreadable_page(layout, slru, page, has_file, self.example.into())
+        })
     }
 
     fn relation(&self) -> String {
@@ -159,28 +159,5 @@ impl<'a> Lacking<'a> {
             .layout
             .map_or(8192, |layout| layout.blcksz);
         page % SLRU_PAGES_PER_SEGMENT * u64::from(blcksz)
-    }
-}
-
-/// What the server says when it asks for a transaction or multixact on a page that is not
-/// there (`slru.c: SlruReportIOError`). From 19 on that of the file comes first.
-#[must_use]
-pub fn unreadable_page(
-    layout: &Layout,
-    slru: Slru,
-    files: &SlruFiles,
-    page: u64,
-    asked_for: u32,
-) -> String {
-    if !layout.since(Major::V19) {
-        return format!("could not access status of transaction {asked_for}");
-    }
-    let segno = page / SLRU_PAGES_PER_SEGMENT;
-    let path = slru.segment_path(segno, layout);
-    if files.has_segment(segno) {
-        let offset = page % SLRU_PAGES_PER_SEGMENT * u64::from(layout.blcksz);
-        format!("could not read from file \"{path}\" at offset {offset}: read too few bytes")
-    } else {
-        format!("could not open file \"{path}\": No such file or directory")
     }
 }

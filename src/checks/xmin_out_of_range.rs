@@ -1,9 +1,9 @@
 //! Inserting transaction (xmin) cannot be.
 
 use super::Check;
-use super::slru_lacks::unreadable_page;
+use crate::cluster::slru::unreadable_page;
 use crate::format::heap::{HEAP_MOVED_IN, HEAP_MOVED_OFF, HeapTuple, Xmin};
-use crate::format::slru::Slru;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::types::TransactionId;
 use crate::scan::page::HeapView;
 use crate::scan::tally::Tally;
@@ -132,7 +132,9 @@ pub(super) fn report(
     // (snapmgr.c: XidInMVCCSnapshot).
     if let Some(xacts) = lacking.filter(|_| asked && xid.precedes(next.xid())) {
         let page = xacts.clog_page(xid);
-        let error = unreadable_page(&context.layout, Slru::Xact, &xacts.clog, page, xid.0);
+        let has_file = xacts.clog.has_segment(page / SLRU_PAGES_PER_SEGMENT);
+        let error =
+            unreadable_page(&context.layout, Slru::Xact, page, has_file, xid.0.into());
         finding = finding.server_error(error);
     }
     tally.push(finding);

@@ -5,7 +5,7 @@
 
 use crate::format::page::is_zeroed;
 use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru, SlruPlace};
-use crate::format::version::Layout;
+use crate::format::version::{Layout, Major};
 use crate::pgdata::{Evidence, FileId, FileKind, FileReader};
 use roaring::RoaringTreemap;
 use std::collections::BTreeMap;
@@ -182,5 +182,28 @@ impl SlruFiles {
             slot.0 = pageno;
         }
         Some((place, &slot.1))
+    }
+}
+
+/// What the server says when it asks for a transaction or multixact on a page that is not
+/// there, in a file that is or is not (`slru.c: SlruReportIOError`). From 19 on that of the
+/// file comes first.
+#[must_use]
+pub fn unreadable_page(
+    layout: &Layout,
+    slru: Slru,
+    page: u64,
+    has_file: bool,
+    asked_for: u64,
+) -> String {
+    if !layout.since(Major::V19) {
+        return format!("could not access status of transaction {asked_for}");
+    }
+    let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, layout);
+    if has_file {
+        let offset = page % SLRU_PAGES_PER_SEGMENT * u64::from(layout.blcksz);
+        format!("could not read from file \"{path}\" at offset {offset}: read too few bytes")
+    } else {
+        format!("could not open file \"{path}\": No such file or directory")
     }
 }

@@ -249,6 +249,13 @@ impl<'e> XactLog<'e> {
         self.plan.is_some_and(|plan| plan.committed.contains(xid.0))
     }
 
+    /// Whether the WAL to replay has a transaction's end.
+    #[must_use]
+    pub fn replay_ends(&self, xid: TransactionId) -> bool {
+        self.plan
+            .is_some_and(|plan| plan.committed.contains(xid.0) || plan.aborted.contains(xid.0))
+    }
+
     /// What the commit log itself says of a transaction once replay is done; `None` where its
     /// page is not there, or replay makes it anew.
     #[must_use]
@@ -308,12 +315,13 @@ impl<'e> XactLog<'e> {
                 .get(&multi)
                 .map_or(Updater::None, |xid| Updater::Xid(*xid));
         }
+        // The server reads the list to its end, too.
         let mut updater = Updater::None;
         let each = |member: MultiXactMember, _| {
-            if member.status.is_update() {
+            if member.status.is_update() && updater == Updater::None {
                 updater = Updater::Xid(member.xid);
             }
-            updater == Updater::None
+            true
         };
         match self.members(cache, multi, next, next_offset, each) {
             Ok(()) => updater,

@@ -3,6 +3,7 @@
 
 use super::walk::WalSink;
 use crate::format::checkpoint::{CheckPoint, WalLevel};
+use crate::format::slru::Slru;
 use crate::format::types::{
     BlockNumber, ForkNumber, FullTransactionId, MultiXactId, MultiXactOffset, Oid, RelFileLocator,
     TimestampTz, TransactionId, XLogRecPtr,
@@ -120,6 +121,17 @@ impl StandbyState {
     }
 }
 
+/// The first read of an SLRU page in replay. In the order of replay.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SlruRead {
+    /// The record.
+    pub lsn: XLogRecPtr,
+    /// Which of the reads for it.
+    order: usize,
+    /// The transaction or multixact that the server names if the read fails.
+    pub asked_for: u64,
+}
+
 /// What a recovery does, or a piece of one.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -151,6 +163,16 @@ pub struct Plan {
     pub zeroed_offsets: BTreeSet<u64>,
     /// Pages of multixact members that replay zeroes.
     pub zeroed_members: BTreeSet<u64>,
+    /// Pages of commit timestamps that replay zeroes.
+    pub zeroed_commit_ts: BTreeSet<u64>,
+    /// Pages of the commit log and of multixacts that replay reads, and has not zeroed before.
+    pub slru_reads: BTreeMap<(Slru, u64), SlruRead>,
+    /// The first page that the last truncation leaves of the commit log.
+    pub clog_cutoff: Option<u64>,
+    /// The same of the commit timestamps.
+    pub commit_ts_cutoff: Option<u64>,
+    /// Whether a record says that `track_commit_timestamp` is off.
+    pub commit_ts_switched: bool,
     /// Transactions that commit, subtransactions included.
     pub committed: RoaringBitmap,
     /// Transactions that abort, subtransactions included.
@@ -159,8 +181,6 @@ pub struct Plan {
     pub multis: FxHashMap<MultiXactId, MultiXactOffset>,
     /// The updater of those that have one.
     pub updaters: FxHashMap<MultiXactId, TransactionId>,
-    /// The first transaction whose end is replayed.
-    pub first_ended: Option<TransactionId>,
     /// Commit records.
     pub commits: u64,
     /// Time of the first commit.
@@ -182,6 +202,8 @@ pub struct Plan {
     steps: Vec<Step>,
     running: Vec<Running>,
     standby: StandbyState,
+    /// The page of each SLRU that was read last: most records read the same one.
+    last_read: [Option<u64>; Slru::ALL.len()],
     /// Relations of the record at hand, each once.
     touched: Vec<RelFileLocator>,
 }
@@ -205,11 +227,15 @@ impl Plan {
             zeroed_clog: BTreeSet::new(),
             zeroed_offsets: BTreeSet::new(),
             zeroed_members: BTreeSet::new(),
+            zeroed_commit_ts: BTreeSet::new(),
+            slru_reads: BTreeMap::new(),
+            clog_cutoff: None,
+            commit_ts_cutoff: None,
+            commit_ts_switched: false,
             committed: RoaringBitmap::new(),
             aborted: RoaringBitmap::new(),
             multis: FxHashMap::default(),
             updaters: FxHashMap::default(),
-            first_ended: None,
             commits: 0,
             first_commit: None,
             last_commit: None,
@@ -222,6 +248,7 @@ impl Plan {
             steps: Vec::new(),
             running: Vec::new(),
             standby: StandbyState::default(),
+            last_read: [None; Slru::ALL.len()],
             touched: Vec::new(),
         }
     }
@@ -299,6 +326,15 @@ impl Plan {
         self.created_databases.extend(piece.created_databases);
         self.dropped_tablespaces.extend(piece.dropped_tablespaces);
         self.created_tablespaces.extend(piece.created_tablespaces);
+        for ((slru, page), read) in piece.slru_reads {
+            if !self.zeroes(slru, page) {
+                self.slru_reads.entry((slru, page)).or_insert(read);
+            }
+        }
+        self.zeroed_commit_ts.extend(piece.zeroed_commit_ts);
+        self.clog_cutoff = piece.clog_cutoff.or(self.clog_cutoff);
+        self.commit_ts_cutoff = piece.commit_ts_cutoff.or(self.commit_ts_cutoff);
+        self.commit_ts_switched |= piece.commit_ts_switched;
         self.zeroed_clog.extend(piece.zeroed_clog);
         self.zeroed_offsets.extend(piece.zeroed_offsets);
         self.zeroed_members.extend(piece.zeroed_members);
@@ -306,7 +342,6 @@ impl Plan {
         self.aborted |= piece.aborted;
         self.multis.extend(piece.multis);
         self.updaters.extend(piece.updaters);
-        self.first_ended = self.first_ended.or(piece.first_ended);
         self.commits += piece.commits;
         self.first_commit = self.first_commit.or(piece.first_commit);
         self.last_commit = piece.last_commit.or(self.last_commit);
@@ -385,8 +420,62 @@ impl Plan {
         }
     }
 
-    fn ended(&mut self, end: &XactEnd<'_>, committed: bool) {
-        self.first_ended = self.first_ended.or(Some(end.xid));
+    /// Whether replay makes an SLRU page anew, all zero.
+    #[must_use]
+    pub fn zeroes(&self, slru: Slru, page: u64) -> bool {
+        self.zeroed(slru)
+            .is_some_and(|zeroed| zeroed.contains(&page))
+    }
+
+    /// The SLRU pages that replay makes anew; of `pg_subtrans` the start does, whatever the
+    /// WAL says.
+    #[must_use]
+    pub fn zeroed(&self, slru: Slru) -> Option<&BTreeSet<u64>> {
+        match slru {
+            Slru::Xact => Some(&self.zeroed_clog),
+            Slru::MultiXactOffset => Some(&self.zeroed_offsets),
+            Slru::MultiXactMember => Some(&self.zeroed_members),
+            Slru::CommitTs => Some(&self.zeroed_commit_ts),
+            Slru::Subtrans => None,
+        }
+    }
+
+    fn reads_slru(&mut self, slru: Slru, page: u64, lsn: XLogRecPtr, asked_for: u64) {
+        let last = &mut self.last_read[slru as usize];
+        if last.replace(page) == Some(page) || self.zeroes(slru, page) {
+            return;
+        }
+        let order = self.slru_reads.len();
+        self.slru_reads.entry((slru, page)).or_insert(SlruRead {
+            lsn,
+            order,
+            asked_for,
+        });
+    }
+
+    /// The pages of the commit log that take a transaction's end, in the order of `clog.c:
+    /// TransactionIdSetTreeStatus`, which does not say of which transaction where that is not
+    /// the topmost one's page. Of commit timestamps the start makes the newest page first
+    /// (`commit_ts.c: ActivateCommitTs`).
+    fn reads_of_end(&mut self, lsn: XLogRecPtr, end: &XactEnd<'_>, committed: bool) {
+        let top = u64::from(end.xid.0);
+        let own = Slru::Xact.pageno(top, &self.layout);
+        if !committed {
+            self.reads_slru(Slru::Xact, own, lsn, top);
+        }
+        for xid in end.subxacts.iter() {
+            let page = Slru::Xact.pageno(xid.0.into(), &self.layout);
+            if page != own {
+                self.reads_slru(Slru::Xact, page, lsn, 0);
+            }
+        }
+        if committed {
+            self.reads_slru(Slru::Xact, own, lsn, top);
+        }
+    }
+
+    fn ended(&mut self, lsn: XLogRecPtr, end: &XactEnd<'_>, committed: bool) {
+        self.reads_of_end(lsn, end, committed);
         self.last_completed = Some(end.xact_time);
         for xid in end.subxacts.iter().chain([end.xid]) {
             self.xid(xid);
@@ -461,7 +550,8 @@ impl Plan {
             Effect::ZeroesClogPage(page) => {
                 self.zeroed_clog.insert(page);
             }
-            Effect::TruncatesClog { oldest, .. } => {
+            Effect::TruncatesClog { oldest, pageno } => {
+                self.clog_cutoff = Some(pageno);
                 if let Some((xid, _)) = oldest {
                     self.steps.push(Step::OldestXid(xid));
                 }
@@ -486,6 +576,18 @@ impl Plan {
                 self.steps
                     .push(Step::Multi(mid.wrapping_add(1).max(1), behind));
                 self.multis.insert(mid, offset);
+                let slru = Slru::MultiXactOffset;
+                let page = slru.pageno(mid.into(), &self.layout);
+                self.reads_slru(slru, page, lsn, mid.into());
+                let slru = Slru::MultiXactMember;
+                let first = slru.pageno(offset, &self.layout);
+                self.reads_slru(slru, first, lsn, mid.into());
+                if behind > offset {
+                    let last = slru.pageno(behind - 1, &self.layout);
+                    for page in first..=last {
+                        self.reads_slru(slru, page, lsn, mid.into());
+                    }
+                }
                 members.xids().for_each(|xid| self.xid(xid));
                 if let Some(updater) = members.updater() {
                     self.updaters.insert(mid, updater);
@@ -496,8 +598,8 @@ impl Plan {
             }
             Effect::AdvancesXid(xid) => self.xid(xid),
             Effect::NextOid(oid) => self.steps.push(Step::Oid(oid)),
-            Effect::Commits(end) => self.ended(&end, true),
-            Effect::Aborts(end) => self.ended(&end, false),
+            Effect::Commits(end) => self.ended(lsn, &end, true),
+            Effect::Aborts(end) => self.ended(lsn, &end, false),
             Effect::Prepares { xid, .. } => self.xid(xid),
             Effect::Checkpoint { shutdown, bytes } => {
                 if let Ok(point) = CheckPoint::parse(self.layout.version, bytes) {
@@ -519,7 +621,12 @@ impl Plan {
             Effect::Unclear(malformed) => {
                 self.unclear = self.unclear.or(Some((lsn, malformed)));
             }
+            Effect::ZeroesCommitTsPage(page) => {
+                self.zeroed_commit_ts.insert(page);
+            }
+            Effect::TruncatesCommitTs { pageno, .. } => self.commit_ts_cutoff = Some(pageno),
             Effect::ParameterChange(change) => {
+                self.commit_ts_switched |= change.track_commit_timestamp == Some(false);
                 let number = change.wal_level.cast_unsigned();
                 if WalLevel::from_number(self.layout.version, number) == WalLevel::Minimal {
                     self.minimal_from = self.minimal_from.or(Some(lsn));
@@ -529,9 +636,7 @@ impl Plan {
                 locator,
                 heap_blkno,
             } => self.clear_vm(locator, heap_blkno),
-            Effect::ZeroesCommitTsPage(_)
-            | Effect::TruncatesCommitTs { .. }
-            | Effect::SetsCommitTs { .. }
+            Effect::SetsCommitTs { .. }
             | Effect::FinishesPrepared(_)
             | Effect::FullPageWrites(_)
             | Effect::RestorePoint { .. }

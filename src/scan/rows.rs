@@ -162,7 +162,7 @@ fn ask(
         XactStatus::Committed => Answer::Yes,
         XactStatus::NotCommitted => {
             let page = xacts.clog_page(xid);
-            if !context.clog_is_whole && xacts.is_zero_clog_page(page) {
+            if !context.clog_is_whole && xacts.is_zero_clog_page(page) && !xacts.replay_ends(xid) {
                 let lack = Lack::UnhintedOnZeroClogPage(page);
                 note(view, tuple, lack, xid.0, tally);
             }

@@ -190,6 +190,13 @@ pub fn unpack_into(name: &str, folder: &Path) {
     });
 }
 
+/// Unpacks an archive of `testdata/` into a new folder.
+pub fn unpack_file(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    open(&testdata().join(name)).unpack(folder.path()).unwrap();
+    folder
+}
+
 /// One file of `15-targz`, out of the compressed base backup within it.
 pub fn targz_file(path: &str) -> Vec<u8> {
     let base = fixture_file("15-targz", "tar/base.tar.gz");

@@ -6,10 +6,10 @@
 //! `reinit.c: ResetUnloggedRelationsInDbspaceDir`; `slru.c: SlruPhysicalReadPage,
 //! SlruPhysicalWritePage`.
 
-use super::{Gate, LOCK_FILE, files, status_of};
+use super::{Gate, LOCK_FILE, status_of};
 use crate::cluster::Cluster;
-use crate::format::slru::Slru;
-use crate::format::types::{ForkNumber, RelFileLocator, TransactionId};
+use crate::format::slru::SLRU_PAGES_PER_SEGMENT;
+use crate::format::types::{ForkNumber, RelFileLocator};
 use crate::format::version::Major;
 use crate::format::wal::WalGeometry;
 use crate::pgdata::access::{READ, SEARCH, WRITE};
@@ -142,25 +142,13 @@ impl Gate<'_> {
         ))
     }
 
-    /// The prepared transaction of which the commit log is asked first, when that is closed.
-    pub(super) fn unread_status_of_prepared(&self, next_xid: TransactionId) -> Option<String> {
-        let mut waiting = files::prepared(self.evidence).filter(|xid| xid.precedes(next_xid));
-        let xid = waiting.find(|xid| self.is_closed(Slru::Xact, u64::from(xid.0)))?;
-        Some(status_of(u64::from(xid.0)))
-    }
-
-    /// The first transaction whose end replay cannot write to the commit log.
-    pub(super) fn unread_status_of_ended(&self, run: &DryRun) -> Option<String> {
-        let xid = u64::from(run.plan.as_ref()?.first_ended?.0);
-        self.is_closed(Slru::Xact, xid).then(|| status_of(xid))
-    }
-
     /// The checkpoint at the end of recovery cannot write the commit log.
     pub(super) fn unwritable_status(&self, run: &DryRun) -> Option<String> {
-        let xid = u64::from(run.plan.as_ref()?.first_ended?.0);
-        let path = self.segment_path(Slru::Xact, xid);
-        let denied = self.evidence.by_path(&path).is_some()
-            && !self.evidence.access()?.permits(&path, WRITE);
+        let (access, plan) = (self.evidence.access()?, run.plan.as_ref()?);
+        let denied = plan.slru_reads.keys().any(|(slru, page)| {
+            let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &self.layout);
+            self.evidence.by_path(&path).is_some() && !access.permits(&path, WRITE)
+        });
         if !denied || run.outcome != Outcome::CrashRecovery {
             return None;
         }
@@ -171,25 +159,16 @@ impl Gate<'_> {
         })
     }
 
-    /// Whether the server cannot open the segment of an entry. Up to 11 it opens them for writing
+    /// Whether the server cannot open a segment of an SLRU. Up to 11 it opens them for writing
     /// whatever it wants.
-    pub(super) fn is_closed(&self, slru: Slru, entry: u64) -> bool {
+    pub(super) fn is_closed(&self, path: &str) -> bool {
         let wanted = if self.layout.since(Major::V12) {
             READ
         } else {
             READ | WRITE
         };
-        let path = self.segment_path(slru, entry);
-        self.evidence.by_path(&path).is_some()
-            && self
-                .evidence
-                .access()
-                .is_some_and(|access| !access.permits(&path, wanted))
-    }
-
-    fn segment_path(&self, slru: Slru, entry: u64) -> String {
-        let place = slru.locate(entry, &self.layout);
-        slru.segment_path(place.segno, &self.layout)
+        let access = self.evidence.access();
+        access.is_some_and(|access| !access.permits(path, wanted))
     }
 
     fn own_wal(&self) -> impl Iterator<Item = (&FileEntry, u64)> {

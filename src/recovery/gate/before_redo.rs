@@ -3,13 +3,46 @@
 //! Sources: `xlog.c: StartupXLOG, CheckRequiredParameterValues`; `pgstat.c:
 //! pgstat_reset_all`; `reinit.c: ResetUnloggedRelations`; `slot.c: StartupReplicationSlots`.
 
-use super::{Gate, files, no_directory, status_of};
+use super::{Gate, MissingPage, OnDisk, files, no_directory};
 use crate::format::checkpoint::WalLevel;
+use crate::format::slru::Slru;
 use crate::format::version::Major;
 use crate::recovery::start::DryRun;
 use crate::verdict::Outcome;
 
 impl Gate<'_> {
+    /// The page of the commit log that is missing when the server asks what became of a
+    /// prepared transaction (`twophase.c: ProcessTwoPhaseBuffer`), 10 and later.
+    pub(super) fn prepared(&self, run: &DryRun) -> Option<MissingPage> {
+        let next = run.check_point?.next_full_xid.xid();
+        // From 15 on a crashed server knows by then that it recovers, and takes a missing file
+        // for zeroes (slru.c: SlruPhysicalReadPage; xlogrecovery.c: InitWalRecovery).
+        let forgives = run.outcome != Outcome::Clean && self.layout.since(Major::V15);
+        let mut waiting = files::prepared(self.evidence)
+            .filter(|xid| self.layout.since(Major::V10) && xid.precedes(next))
+            .map(|xid| (xid, Slru::Xact.pageno(xid.0.into(), &self.layout)));
+        let (xid, page) = waiting.find(|(_, page)| match self.on_disk(Slru::Xact, *page) {
+            OnDisk::Page => false,
+            OnDisk::ShortFile | OnDisk::Closed => true,
+            OnDisk::Nothing => !forgives,
+        })?;
+        Some(self.missing_page(Slru::Xact, page, xid.0.into()))
+    }
+
+    /// The page that replay cannot read, since its file ends before it or is closed. Where the file is missing
+    /// replay takes it for zeroes (`slru.c: SlruPhysicalReadPage`).
+    pub(super) fn unreadable_for_redo(&self, run: &DryRun) -> Option<MissingPage> {
+        let reads = &run.plan.as_ref()?.slru_reads;
+        let failing = reads.iter().filter(|((slru, page), _)| {
+            matches!(
+                self.on_disk(*slru, *page),
+                OnDisk::ShortFile | OnDisk::Closed
+            )
+        });
+        let ((slru, page), read) = failing.min_by_key(|(_, read)| **read)?;
+        Some(self.missing_page(*slru, *page, read.asked_for))
+    }
+
     pub(super) fn before_redo(&self, run: &DryRun) -> Option<String> {
         let since = |major| self.layout.since(major);
         let version = self.layout.version;
@@ -52,15 +85,8 @@ impl Gate<'_> {
             && since(Major::V10)
         {
             let next = point.next_full_xid;
-            if let Some(message) = self.unread_status_of_prepared(next.xid()) {
-                return Some(message);
-            }
-            // From 15 on a crashed server knows by then that it recovers, and takes the missing
-            // page for zeroes (slru.c: SlruPhysicalReadPage; xlogrecovery.c: InitWalRecovery).
-            if (!crashed || !since(Major::V15))
-                && let Some(xid) = files::prepared_without_status(self.evidence, &self.layout, next)
-            {
-                return Some(status_of(u64::from(xid.0)));
+            if let Some(page) = self.prepared(run) {
+                return Some(page.message);
             }
             let bad = files::two_phase(self.evidence, &self.layout, next, run.plan.as_ref());
             if let Some(message) = bad.into_iter().find_map(|file| file.message) {

@@ -3,8 +3,7 @@
 //! Sources: `xlog.c: CreateCheckPoint, StartupXLOG`; `clog.c: TrimCLOG`; `multixact.c:
 //! TrimMultiXact`.
 
-use super::{Gate, no_directory, status_of};
-use crate::cluster::slru::SlruFiles;
+use super::{Gate, MissingPage, OnDisk, files, no_directory, status_of};
 use crate::format::names::relation_path;
 use crate::format::page::PageHeader;
 use crate::format::slru::Slru;
@@ -65,7 +64,7 @@ impl Gate<'_> {
                 }
             });
         }
-        self.trimmed(run)
+        self.trimmed(run).map(|page| page.message)
     }
 
     /// Redo skips a page that bears a later LSN than its record, but for the visibility map: its
@@ -131,49 +130,46 @@ impl Gate<'_> {
     }
 
     /// The pages that the next transaction and multixact go to are read, unless they are to
-    /// begin there. Redo makes what is missing of those it needs.
-    fn trimmed(&self, run: &DryRun) -> Option<String> {
+    /// begin there. What replay needed of them it has read or made.
+    pub(super) fn trimmed(&self, run: &DryRun) -> Option<MissingPage> {
         let plan = run.plan.as_ref();
         let counters = match (plan, run.check_point) {
             (Some(plan), _) => plan.counters,
             (None, Some(point)) => Counters::of(&point),
             (None, None) => return None,
         };
-        let xid = counters.next_xid.xid();
-        let per_page = Slru::Xact.entries_per_page(&self.layout);
-        let first = xid.0 - xid.0 % per_page.max(1);
-        let made = plan.is_some_and(|plan| {
-            let range = first..=first.saturating_add(per_page.saturating_sub(1));
-            plan.zeroed_clog
-                .contains(&Slru::Xact.pageno(xid.0.into(), &self.layout))
-                || plan.committed.range_cardinality(range.clone()) > 0
-                || plan.aborted.range_cardinality(range) > 0
-        });
-        if self.is_closed(Slru::Xact, xid.0.into())
-            || !made && self.lacks_page(Slru::Xact, xid.0.into())
-        {
-            return Some(status_of(xid.0.into()));
-        }
-        // What redo does to multixacts need not be the page of the next one.
-        if plan.is_some() {
+        if self.request.standby {
+            // When it is promoted.
             return None;
         }
-        let multi = u64::from(counters.next_multi);
-        if self.is_closed(Slru::MultiXactOffset, multi)
-            || self.lacks_page(Slru::MultiXactOffset, multi)
-        {
-            return Some(status_of(multi));
-        }
-        let offset = counters.next_multi_offset;
-        (!self.layout.since(Major::V19) && self.lacks_page(Slru::MultiXactMember, offset))
-            .then(|| status_of(offset))
+        let next = [
+            (Slru::Xact, u64::from(counters.next_xid.xid().0)),
+            (Slru::MultiXactOffset, u64::from(counters.next_multi)),
+            (Slru::MultiXactMember, counters.next_multi_offset),
+        ];
+        let (slru, page, entry) = next
+            .into_iter()
+            .filter(|(slru, _)| *slru != Slru::MultiXactMember || !self.layout.since(Major::V19))
+            .map(|(slru, entry)| (slru, slru.pageno(entry, &self.layout), entry))
+            .find(|(slru, page, entry)| {
+                let per_page = u64::from(slru.entries_per_page(&self.layout)).max(1);
+                !entry.is_multiple_of(per_page)
+                    && self.on_disk(*slru, *page) != OnDisk::Page
+                    && !plan.is_some_and(|plan| {
+                        plan.zeroes(*slru, *page) || plan.slru_reads.contains_key(&(*slru, *page))
+                    })
+                    && !self.read_for_prepared(run, *slru, *page)
+            })?;
+        Some(self.missing_page(slru, page, entry))
     }
 
-    /// Whether the page of an entry is missing, and the entry is not its first.
-    fn lacks_page(&self, slru: Slru, entry: u64) -> bool {
-        let per_page = u64::from(slru.entries_per_page(&self.layout)).max(1);
-        !entry.is_multiple_of(per_page)
-            && !SlruFiles::open(self.evidence, &self.layout, slru)
-                .has_page(slru.pageno(entry, &self.layout))
+    /// Whether a page was taken for zeroes when the server asked what became of a prepared
+    /// transaction.
+    fn read_for_prepared(&self, run: &DryRun, slru: Slru, page: u64) -> bool {
+        let layout = &self.layout;
+        slru == Slru::Xact
+            && run.outcome != Outcome::Clean
+            && layout.since(Major::V15)
+            && files::prepared(self.evidence).any(|xid| slru.pageno(xid.0.into(), layout) == page)
     }
 }

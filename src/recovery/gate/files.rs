@@ -265,23 +265,9 @@ fn state_files(evidence: &Evidence) -> impl Iterator<Item = (FileId, Transaction
     })
 }
 
-/// The transactions with a state file.
+/// The transactions that have a file in `pg_twophase`.
 pub(super) fn prepared(evidence: &Evidence) -> impl Iterator<Item = TransactionId> {
     state_files(evidence).map(|(_, xid)| xid)
-}
-
-/// The first prepared transaction whose page of the commit log is missing. A start that does
-/// not replay WAL ends when it asks what became of it.
-#[must_use]
-pub fn prepared_without_status(
-    evidence: &Evidence,
-    layout: &Layout,
-    next_xid: FullTransactionId,
-) -> Option<TransactionId> {
-    let clog = SlruFiles::open(evidence, layout, Slru::Xact);
-    prepared(evidence).find(|xid| {
-        xid.precedes(next_xid.xid()) && !clog.has_page(Slru::Xact.pageno(u64::from(xid.0), layout))
-    })
 }
 
 /// What is wrong with a state file, and the words of 12 and later.

@@ -15,8 +15,10 @@ pub mod files;
 
 use super::settings::{Settings, TargetTimeline};
 use super::start::{DryRun, RecoveryRequest, begins_with_archive, no_checkpoint};
+use crate::cluster::slru::unreadable_page;
 use crate::cluster::{Cluster, Fact};
 use crate::format::pgversion::PgVersion;
+use crate::format::slru::{SLRU_PAGES_PER_SEGMENT, Slru};
 use crate::format::version::{Layout, Major};
 use crate::format::wal::WalGeometry;
 use crate::pgdata::{Evidence, FileId, FileKind};
@@ -62,10 +64,35 @@ pub fn refusal(
         .or_else(|| gate.tablespace_map(run))
         .or_else(|| reached_redo.then(|| gate.before_redo(run)).flatten())
         .or_else(|| gate.unopened_relation(run))
-        .or_else(|| gate.unread_status_of_ended(run))
+        .or_else(|| gate.unreadable_for_redo(run).map(|page| page.message))
         .or_else(|| ended.then(|| gate.unwritable_wal(run)).flatten())
         .or_else(|| ended.then(|| gate.unwritable_status(run)).flatten())
         .or_else(|| ended.then(|| gate.behind_redo(run)).flatten())
+}
+
+/// The SLRU page that is missing where a start ends with that `refusal`, if it is for one.
+#[must_use]
+pub fn refused_page(
+    refusal: &str,
+    run: &DryRun,
+    evidence: &Evidence,
+    cluster: &Cluster,
+    request: RecoveryRequest,
+    settings: &Settings,
+) -> Option<MissingPage> {
+    let gate = Gate {
+        evidence,
+        cluster,
+        request,
+        settings,
+        layout: cluster.layout?,
+    };
+    gate.prepared(run)
+        .into_iter()
+        .chain(gate.unreadable_for_redo(run))
+        .chain(gate.trimmed(run))
+        .find(|page| page.message == refusal)
+        .filter(|page| gate.on_disk(page.slru, page.page) != OnDisk::Closed)
 }
 
 /// What the server finds wrong before it reads `pg_control`.
@@ -142,6 +169,30 @@ fn status_of(entry: u64) -> String {
     format!("FATAL: could not access status of transaction {entry}")
 }
 
+/// A page of an SLRU that a start cannot do without.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MissingPage {
+    /// Which SLRU.
+    pub slru: Slru,
+    /// The page, counted through all segments.
+    pub page: u64,
+    /// The message with which the start ends, with its severity.
+    pub message: String,
+}
+
+/// What there is of a page of an SLRU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OnDisk {
+    /// All of it.
+    Page,
+    /// Its file, which ends before it, or within.
+    ShortFile,
+    /// Its file, which the server's user cannot open.
+    Closed,
+    /// Not even its file.
+    Nothing,
+}
+
 /// A small file, whole; `None` when it cannot be read.
 fn read_whole(evidence: &Evidence, id: FileId) -> Option<Vec<u8>> {
     let file = evidence.file(id).ok()?;
@@ -151,6 +202,39 @@ fn read_whole(evidence: &Evidence, id: FileId) -> Option<Vec<u8>> {
 impl Gate<'_> {
     fn lacks(&self, path: &str) -> bool {
         !self.evidence.holds(path)
+    }
+
+    fn on_disk(&self, slru: Slru, page: u64) -> OnDisk {
+        let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &self.layout);
+        let Some(id) = self.evidence.by_path(&path) else {
+            return OnDisk::Nothing;
+        };
+        if self.is_closed(&path) {
+            return OnDisk::Closed;
+        }
+        let pages = self.evidence.entry(id).size / u64::from(self.layout.blcksz.max(1));
+        if page % SLRU_PAGES_PER_SEGMENT < pages {
+            OnDisk::Page
+        } else {
+            OnDisk::ShortFile
+        }
+    }
+
+    /// What a start says that asks for a transaction or multixact on a missing page.
+    fn missing_page(&self, slru: Slru, page: u64, asked_for: u64) -> MissingPage {
+        let on_disk = self.on_disk(slru, page);
+        let has_file = on_disk != OnDisk::Nothing;
+        let words = if on_disk == OnDisk::Closed && self.layout.since(Major::V19) {
+            let path = slru.segment_path(page / SLRU_PAGES_PER_SEGMENT, &self.layout);
+            format!("could not open file \"{path}\": Permission denied")
+        } else {
+            unreadable_page(&self.layout, slru, page, has_file, asked_for)
+        };
+        MissingPage {
+            slru,
+            page,
+            message: format!("FATAL: {words}"),
+        }
     }
 
     fn before_checkpoint(&self) -> Option<String> {
