@@ -133,6 +133,7 @@ registry! {
     compressed_data_invalid,
     toast_chunk_invalid,
     toast_value_incomplete,
+    large_object_invalid,
     hint_bit_contradicts_clog,
     visibility_map_disagrees_with_heap,
     free_space_map_wrong,
@@ -230,7 +231,8 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_missing::run,
         multixact_segment_short::run,
         multixact_offset_invalid::run,
-        // Asks what the others found in the catalogs.
+        // These ask what the others found in the catalogs.
+        large_object_invalid::run,
         catalog_rows_disagree::run,
     ];
     let all: [&[ClusterCheck]; 3] = match only {

@@ -15,6 +15,7 @@ pub mod toast;
 mod visibility;
 
 use crate::checks;
+use crate::checks::large_object_invalid::LargeObjects;
 use crate::cluster::catalog::{Catalog, CatalogRedo, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
@@ -210,6 +211,13 @@ impl ScanContext<'_> {
         relation.filter(|relation| relation.class.relkind == b'S')
     }
 
+    /// Which catalog of large objects it is, if it is one.
+    fn large_objects(&self, fork: &ForkFiles) -> Option<LargeObjects> {
+        let is_main = fork.fork == ForkNumber::Main && !fork.temporary;
+        let relation = is_main.then(|| self.names.relation(fork.locator)).flatten();
+        relation.and_then(|relation| LargeObjects::of(relation.class.oid))
+    }
+
     /// How many blocks the main fork of a relation has once replay is done; nothing when
     /// replay cuts or drops it, or is unknown.
     #[must_use]
@@ -400,6 +408,7 @@ fn template<'a>(context: &'a ScanContext<'a>, fork: &'a ForkFiles) -> PageView<'
         promise: context.promise(fork),
         tuple_desc,
         sequence: context.sequence(fork),
+        large_objects: context.large_objects(fork),
         written: context
             .written
             .filter(|_| fork.fork == ForkNumber::Main && !fork.temporary)
@@ -497,6 +506,9 @@ fn scan_tuples(heap_view: &HeapView<'_, '_>, tally: &mut Tally) {
     checks::tuple_not_frozen::run(heap_view, tally);
     checks::hint_bit_contradicts_clog::run(heap_view, tally);
     visibility::heap(heap_view, all_rows, tally);
+    if let Some(catalog) = heap_view.view.large_objects {
+        checks::large_object_invalid::page(heap_view, catalog, tally);
+    }
     checks::tuple_data_invalid::run(heap_view, tally);
     if tally.findings.lasting_damage() > damage {
         let layout = &context.layout;
