@@ -62,6 +62,7 @@ use pgautopsy::recovery::reader::WalContext;
 use pgautopsy::recovery::source::EvidenceWal;
 use pgautopsy::recovery::timeline::Timelines;
 use pgautopsy::report::Report;
+use pgautopsy::scan::large_objects::bit_of;
 use pgautopsy::verdict::Outcome;
 use pgautopsy::verdict::patterns::PatternKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -4234,6 +4235,62 @@ static CATALOGS: &[Row] = &[
         d.message = Some(" has 2049 bytes, more than a page can have");
         vec![d.tuple_found("large-object-invalid", "pg_largeobject", block, offnum)]
     }),
+    hit("large-object-invalid", "page twice", |d| {
+        let (block, offnum, row) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            let row = PgLargeobject::parse(layout, header, tuple).ok();
+            row.filter(|row| row.pageno == 1)
+        });
+        let (first, other, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            let first = PgLargeobject::parse(layout, header, tuple).ok();
+            first.filter(|first| first.loid == row.loid && first.pageno == 0)
+        });
+        d.catalog_u32("pg_largeobject", (block, offnum), 4, 0);
+        d.message = Some("page 0 of large object ");
+        let (block, offnum) = (first, other).max((block, offnum));
+        vec![d.tuple_found("large-object-invalid", "pg_largeobject", block, offnum)]
+    }),
+    near_miss(
+        "large-object-invalid",
+        "another page that leaves the same trace",
+        |d| {
+            let rows = [0, 1].map(|pageno| {
+                d.live_row("pg_largeobject", |layout, header, tuple| {
+                    let row = PgLargeobject::parse(layout, header, tuple).ok();
+                    row.filter(|row| row.pageno == pageno)
+                })
+            });
+            let [(_, _, first), (block, offnum, second)] = rows;
+            // Under another object, with a number that is not below 0.
+            let pageno_of = |loid| {
+                let start = PgLargeobject {
+                    loid,
+                    pageno: 0,
+                    size: None,
+                };
+                bit_of(&first).wrapping_sub(bit_of(&start)).cast_signed()
+            };
+            let mut others = (second.loid + 1..).filter(|loid| pageno_of(*loid) >= 0);
+            let loid = others.next().unwrap();
+            d.catalog_u32("pg_largeobject", (block, offnum), 0, loid);
+            d.catalog_u32(
+                "pg_largeobject",
+                (block, offnum),
+                4,
+                pageno_of(loid).cast_unsigned(),
+            );
+            let (block, offnum, _) =
+                d.live_row("pg_largeobject_metadata", |layout, header, tuple| {
+                    let known = parse_oid(layout, header, tuple).ok();
+                    known.filter(|known| *known != first.loid && *known != second.loid)
+                });
+            let before = if d.is_since(Major::V12) { 0 } else { 4 };
+            d.tuple("pg_largeobject_metadata", block, offnum, |t| {
+                let at = usize::from(t[T_HOFF]) - before;
+                set_u32(t, at, loid);
+            });
+            vec![]
+        },
+    ),
     near_miss("large-object-invalid", "page of an object gone", |d| {
         let (block, offnum, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
             PgLargeobject::parse(layout, header, tuple).ok()

@@ -1,18 +1,19 @@
 //! Large object is not whole.
 
 use crate::check::Examination;
-use crate::finding::{Finding, Findings, GroupKey, Place};
+use crate::finding::{Finding, Findings, GroupKey, Location, Place};
 use crate::format::catalog::{
     LARGE_OBJECT_METADATA_RELATION_ID, LARGE_OBJECT_RELATION_ID, PgLargeobject, parse_oid,
 };
 use crate::format::names::relation_path;
-use crate::format::types::{ForkNumber, Oid, RelFileLocator};
+use crate::format::types::{BlockNumber, ForkNumber, OffsetNumber, Oid, RelFileLocator};
 use crate::format::version::Major;
 use crate::scan::Replay;
+use crate::scan::large_objects::bit_of;
 use crate::scan::page::HeapView;
 use crate::scan::rows::TupleState;
 use crate::scan::tally::{ForkTally, Tally};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 check! {
     /// ## What it means
@@ -22,11 +23,13 @@ check! {
     /// and `pg_dump` leaves it out without a word, though its data are all there. A page with
     /// more data than a page can have makes reading fail, `pg_dump` of the whole database, too:
     /// ERROR `pg_largeobject entry for OID 16405, page 1 has invalid data field size 2049`. Where
-    /// a page has a number below 0, reading gives zeros in the place of what it holds.
+    /// a page has a number below 0, reading gives zeros in the place of what it holds. Of a page
+    /// that is there twice reading gives either.
     ///
     /// ## How it is decided
     /// From the rows of both catalogs that a query would find, as `inv_api.c: inv_open,
     /// getdatafield` do; an object may well have a row in `pg_largeobject_metadata` and no page.
+    /// No page may be there twice, since the index of `pg_largeobject` is unique.
     /// Pages that replay changes are not judged, and what is missing from
     /// `pg_largeobject_metadata` is told only where replay touches neither catalog, both could be
     /// read whole and the commit log tells of all their rows.
@@ -96,11 +99,13 @@ pub fn page(view: &HeapView<'_, '_>, catalog: LargeObjects, tally: &mut Tally) {
             }
             LargeObjects::Pages => PgLargeobject::parse(layout, &tuple.header, bytes),
         };
-        let Ok(PgLargeobject { loid, pageno, size }) = row else {
+        let Ok(row) = row else {
             tally.chunk.loids_are_open = true;
             continue;
         };
+        let PgLargeobject { loid, pageno, size } = row;
         tally.chunk.loids.insert(loid);
+        tally.chunk.add_large_object_page(bit_of(&row));
         let is_too_long = size.is_some_and(|size| size > layout.blcksz / LOBLKS_PER_BLOCK);
         if !is_too_long && pageno >= 0 {
             continue;
@@ -125,6 +130,18 @@ pub fn page(view: &HeapView<'_, '_>, catalog: LargeObjects, tally: &mut Tally) {
     tally.states = states;
 }
 
+/// Takes in a page that is there twice.
+pub fn push_twice(
+    location: Location,
+    (loid, pageno): (Oid, i32),
+    (blkno, offnum): (BlockNumber, OffsetNumber),
+    findings: &mut Findings,
+) {
+    let page = format!("page {pageno} of large object {loid}");
+    let message = format!("{page} is there twice, at ({blkno},{offnum}), too");
+    findings.push(Finding::new(&CHECK, location, message));
+}
+
 /// `LOBLKSIZE` is this part of a block.
 const LOBLKS_PER_BLOCK: u32 = 4;
 
@@ -147,12 +164,21 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
         let path = relation_path(version, locator, ForkNumber::Main, 0);
         let is_of = |key: &GroupKey| match &key.place {
             Place::Fork(other, _) => *other == locator,
-            Place::File(other) => **other == path,
+            // Or a later segment of it.
+            Place::File(other) => other
+                .strip_prefix(&*path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
         };
         findings
             .groups()
             .chain(tally.findings.groups())
             .any(|(key, _)| key.code != CHECK.code && key.is_lasting_damage() && is_of(key))
+    };
+    let unread: HashSet<String> =
+        examination.evidence.not_examined().into_iter().map(|note| note.path).collect();
+    let is_unread = |locator: RelFileLocator| {
+        let path = relation_path(version, locator, ForkNumber::Main, 0);
+        unread.iter().any(|other| other.starts_with(&*path))
     };
     let is_known = |locator: RelFileLocator, counts: &ForkTally| {
         let is_replayed = plan.is_some_and(|plan| {
@@ -163,6 +189,7 @@ pub fn run(examination: &Examination<'_>, findings: &mut Findings) {
             && counts.unreadable_tuples == 0
             && counts.unreadable.is_empty()
             && examination.covers(locator)
+            && !is_unread(locator)
             && !has_damage(locator)
     };
     let mut of_databases: BTreeMap<Oid, [Option<(RelFileLocator, &ForkTally)>; 2]> =

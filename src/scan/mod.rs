@@ -7,6 +7,7 @@
 pub mod assembly;
 pub mod first_page;
 pub mod forks;
+pub mod large_objects;
 pub mod page;
 mod replayed;
 pub mod rows;
@@ -302,6 +303,7 @@ pub fn scan(
     replayed::judge(context, forks, &mut whole);
     if !context.only_checksums {
         toast::look_again(evidence, context, forks, &mut whole);
+        large_objects::look_again(evidence, context, forks, &mut whole);
     }
     whole
 }
