@@ -39,7 +39,10 @@ use pgautopsy::check::{IoMode, Options, check};
 use pgautopsy::checks::{CHECKS, by_code};
 use pgautopsy::cluster::catalog::{Catalog, CatalogRelation, Committed};
 use pgautopsy::finding::{Finding, Recovery, Severity};
-use pgautopsy::format::catalog::{PgAttribute, PgClass, PgIndex};
+use pgautopsy::format::catalog::{
+    IndexKeys, PgAttrdef, PgAttribute, PgClass, PgDatabase, PgIndex, PgInherits, PgLargeobject,
+    PgNamed, PgRewrite, PgSequence, PgType, parse_oid,
+};
 use pgautopsy::format::checksum::page_checksum;
 use pgautopsy::format::control::ControlFile;
 use pgautopsy::format::crc::Crc;
@@ -59,6 +62,7 @@ use pgautopsy::recovery::reader::WalContext;
 use pgautopsy::recovery::source::EvidenceWal;
 use pgautopsy::recovery::timeline::Timelines;
 use pgautopsy::report::Report;
+use pgautopsy::scan::large_objects::bit_of;
 use pgautopsy::verdict::Outcome;
 use pgautopsy::verdict::patterns::PatternKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -4203,6 +4207,363 @@ static CATALOGS: &[Row] = &[
         d.anywhere(CATALOG_ROWS);
         vec![]
     }),
+    hit("catalog-rows-disagree", "no table of a TOAST table", |d| {
+        let (_, _, toast) = d.class(&d.toast());
+        assert!(toast.oid > 0);
+        d.edit_class("toasty", |class| class.reltoastrelid, 0);
+        d.allowed
+            .extend(["tuple-data-invalid", "toast-value-incomplete"]);
+        d.message = Some("no table has it as its TOAST table");
+        let found = d.file(CATALOG_ROWS, &d.relation(&d.toast()));
+        vec![found.severity(Severity::Abnormal)]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "tablespace of a view that is gone",
+        |d| {
+            let (block, offnum, _) = d.class("pg_tables");
+            let at = if d.is_since(Major::V12) { 92 } else { 88 };
+            d.catalog_u32("pg_class", (block, offnum), at, 99_999);
+            d.every_database = true;
+            d.message = Some("its tablespace 99999 is not in pg_tablespace");
+            let found = d.file(CATALOG_ROWS, &d.relation("pg_class"));
+            vec![found.severity(Severity::Abnormal)]
+        },
+    ),
+    hit(
+        "catalog-rows-disagree",
+        "tablespace of a database that is gone",
+        |d| {
+            let (block, offnum) = d.database("reports");
+            let at = match d.base.version.major {
+                Major::V9_0 | Major::V9_1 | Major::V9_2 => 216,
+                major if major < Major::V12 => 220,
+                major if major < Major::V15 => 224,
+                _ => 92,
+            };
+            d.catalog_u32("pg_database", (block, offnum), at, 99_999);
+            d.every_database = true;
+            // Where its files should be there are none.
+            d.anywhere(CATALOG_ROWS);
+            d.message = Some("is not in pg_tablespace");
+            vec![]
+        },
+    ),
+    hit("catalog-rows-disagree", "access method that is gone", |d| {
+        d.edit_class("ziplog_addr", |class| class.relam, 99_999);
+        d.server_error = Some("cache lookup failed for access method 99999");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog_addr"))]
+    }),
+    hit("catalog-rows-disagree", "row type that is gone", |d| {
+        d.edit_class("ziplog", |class| class.reltype, 99_999);
+        d.message = Some("its reltype 99999 is not in pg_type");
+        d.server_error = Some("");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit("catalog-rows-disagree", "owner that is no role", |d| {
+        d.edit_class("ziplog", |class| class.relowner, 99_999);
+        d.every_database = true;
+        d.message = Some("its relowner 99999 is not in pg_authid");
+        let found = d.file(CATALOG_ROWS, &d.relation("ziplog"));
+        vec![if d.is_since(Major::V15) {
+            found
+        } else {
+            found.severity(Severity::Abnormal)
+        }]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "owner of a schema that is no role",
+        |d| {
+            let (block, offnum, _) = d.live_row("pg_namespace", |layout, header, tuple| {
+                let row = PgNamed::parse(layout, header, tuple).ok();
+                row.filter(|row| row.name == "public")
+            });
+            let at = if d.is_since(Major::V12) { 68 } else { 64 };
+            d.catalog_u32("pg_namespace", (block, offnum), at, 99_999);
+            d.every_database = true;
+            d.message = Some("the nspowner 99999 of schema public is not in pg_authid");
+            let found = d.file(CATALOG_ROWS, &d.relation("pg_namespace"));
+            vec![if d.is_since(Major::V15) {
+                found
+            } else {
+                found.severity(Severity::Abnormal)
+            }]
+        },
+    ),
+    hit(
+        "catalog-rows-disagree",
+        "CHECK constraint that is gone",
+        |d| {
+            let (block, offnum, class) = d.class("ziplog");
+            d.tuple("pg_class", block, offnum, |t| {
+                let natts = class.relnatts.to_le_bytes();
+                let behind = [b'r', natts[0], natts[1], 0, 0];
+                let at = t.windows(5).position(|w| w == behind).unwrap();
+                t[at + 3] = 2;
+            });
+            d.message = Some("relchecks is 2, and pg_constraint has 0 CHECK constraints of it");
+            d.server_error = Some(if d.is_since(Major::V14) {
+                ""
+            } else {
+                "2 constraint record(s) missing for rel ziplog"
+            });
+            vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+        },
+    ),
+    hit("catalog-rows-disagree", "default that is gone", |d| {
+        let (block, offnum, at) = d.attribute("ziplog", 2);
+        d.tuple("pg_attribute", block, offnum, |t| t[at.atthasdef] = 1);
+        d.message = Some("is not in pg_attrdef");
+        vec![d.file(CATALOG_ROWS, &d.relation("ziplog"))]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "default of a column without one",
+        |d| {
+            let (_, _, default) = d.live_row("pg_attrdef", |layout, header, tuple| {
+                PgAttrdef::parse(layout, header, tuple).ok()
+            });
+            let table = d.class_of(default.adrelid);
+            let (block, offnum, at) = d.attribute(&table, default.adnum);
+            d.tuple("pg_attribute", block, offnum, |t| t[at.atthasdef] = 0);
+            d.message = Some("which has none by atthasdef");
+            d.anywhere(CATALOG_ROWS);
+            vec![]
+        },
+    ),
+    hit("catalog-rows-disagree", "collation that is gone", |d| {
+        let (block, offnum, at) = d.attribute("pg_description", 4);
+        d.tuple("pg_attribute", block, offnum, |t| {
+            set_u32(t, at.attcollation, 99_999)
+        });
+        d.message = Some("the attcollation 99999 of column 4, description, is not in pg_collation");
+        vec![d.file(CATALOG_ROWS, &d.relation("pg_description"))]
+    })
+    .since(Major::V9_1),
+    hit(
+        "catalog-rows-disagree",
+        "operator class that is gone",
+        |d| {
+            let (block, offnum, keys) = d.index("ziplog_addr");
+            let class = keys.indclass[0].to_le_bytes();
+            d.tuple("pg_index", block, offnum, |t| {
+                let from = usize::from(t[T_HOFF]) + 20;
+                let at = t[from..].windows(4).position(|w| w == class).unwrap();
+                set_u32(t, from + at, 99_999);
+            });
+            d.server_error = Some("could not find tuple for opclass 99999");
+            vec![d.file(CATALOG_ROWS, &d.relation("ziplog_addr"))]
+        },
+    ),
+    hit(
+        "catalog-rows-disagree",
+        "index on a column that is not there",
+        |d| {
+            let (block, offnum, keys) = d.index("ziplog_addr");
+            let key = keys.indkey[0].to_le_bytes();
+            d.tuple("pg_index", block, offnum, |t| {
+                let from = usize::from(t[T_HOFF]) + 44;
+                let at = t[from..].windows(2).position(|w| w == key).unwrap();
+                set_u16(t, from + at, 99);
+            });
+            d.message = Some("it is on column 99, which its table does not have");
+            d.server_error = Some("");
+            vec![d.file(CATALOG_ROWS, &d.relation("ziplog_addr"))]
+        },
+    ),
+    hit("catalog-rows-disagree", "view without its rule", |d| {
+        let (_, _, view) = d.class("pg_tables");
+        let (block, offnum, _) = d.live_row("pg_rewrite", |layout, header, tuple| {
+            let row = PgRewrite::parse(layout, header, tuple).ok();
+            row.filter(|row| row.ev_class == view.oid)
+        });
+        d.line_pointer("pg_rewrite", block, offnum, |_| (0, 0, 0));
+        d.message = Some("the rule that makes it a view is not in pg_rewrite");
+        vec![d.file(CATALOG_ROWS, &d.relation("pg_class"))]
+    }),
+    hit("catalog-rows-disagree", "parent that is gone", |d| {
+        let (block, offnum, row) = d.live_row("pg_inherits", |layout, header, tuple| {
+            PgInherits::parse(layout, header, tuple).ok()
+        });
+        d.catalog_u32("pg_inherits", (block, offnum), 4, 99_999);
+        d.message = Some("its inhparent 99999 is not in pg_class");
+        let child = d.class_of(row.inhrelid);
+        vec![d.file(CATALOG_ROWS, &d.relation(&child))]
+    }),
+    hit(
+        "catalog-rows-disagree",
+        "output function that is gone",
+        |d| {
+            let (block, offnum, _) = d.live_row("pg_type", |layout, header, tuple| {
+                let row = PgType::parse(layout, header, tuple).ok();
+                row.filter(|row| row.oid == 600)
+            });
+            let at = match d.base.version.major {
+                major if major < Major::V12 => 96,
+                major if major < Major::V14 => 100,
+                _ => 104,
+            };
+            d.catalog_u32("pg_type", (block, offnum), at, 99_999);
+            d.message = Some("the typoutput 99999 of type 600 is not in pg_proc");
+            vec![d.file(CATALOG_ROWS, &d.relation("pg_type"))]
+        },
+    ),
+    hit("catalog-rows-disagree", "row of a sequence gone", |d| {
+        let (block, offnum, row) = d.sequence();
+        d.line_pointer("pg_sequence", block, offnum, |_| (0, 0, 0));
+        d.server_error = Some("cache lookup failed for sequence ");
+        vec![d.file(CATALOG_ROWS, &d.relation(&d.class_of(row.seqrelid)))]
+    })
+    .since(Major::V10),
+    hit("catalog-rows-disagree", "sequence that stands still", |d| {
+        let (block, offnum, row) = d.sequence();
+        d.catalog_u32("pg_sequence", (block, offnum), 16, 0);
+        d.catalog_u32("pg_sequence", (block, offnum), 20, 0);
+        d.message = Some("pg_sequence has an increment of 0");
+        vec![d.file(CATALOG_ROWS, &d.relation(&d.class_of(row.seqrelid)))]
+    })
+    .since(Major::V10),
+    near_miss(
+        "catalog-rows-disagree",
+        "another owner, row type and step",
+        |d| {
+            let (_, _, docs) = d.class("docs");
+            d.edit_class("ziplog", |class| class.reltype, docs.reltype);
+            d.every_database = true;
+            if d.is_since(Major::V10) {
+                let (block, offnum, _) = d.sequence();
+                d.catalog_u32("pg_sequence", (block, offnum), 16, 7);
+            }
+            vec![]
+        },
+    ),
+    near_miss(
+        "catalog-rows-disagree",
+        "an access method that is gone, and a page of pg_am that cannot be read",
+        |d| {
+            d.edit_class("ziplog_addr", |class| class.relam, 99_999);
+            d.page("pg_am", 0, |p| set_u16(p, PD_LOWER, 8190));
+            vec![d.page_found("page-header-invalid", "pg_am", 0)]
+        },
+    ),
+    near_miss(
+        "catalog-rows-disagree",
+        "collation of a dropped column gone",
+        |d| {
+            let (block, offnum, at) = d.live_row("pg_attribute", |layout, header, tuple| {
+                let row = PgAttribute::parse(layout, header, tuple).ok()?;
+                row.attisdropped.then(|| AttributeAt::of(layout, header))
+            });
+            d.tuple("pg_attribute", block, offnum, |t| {
+                set_u32(t, at.attcollation, 99_999)
+            });
+            vec![]
+        },
+    )
+    .since(Major::V9_1),
+    hit("large-object-invalid", "row of an object gone", |d| {
+        let (block, offnum, loid) = d
+            .live_row("pg_largeobject_metadata", |layout, header, tuple| {
+                parse_oid(layout, header, tuple).ok()
+            });
+        d.line_pointer("pg_largeobject_metadata", block, offnum, |_| (0, 0, 0));
+        assert!(loid > 0);
+        d.server_error = Some("large object ");
+        d.message = Some("large object ");
+        vec![d.page_found("large-object-invalid", "pg_largeobject", 0)]
+    }),
+    hit("large-object-invalid", "number of a page below 0", |d| {
+        let (block, offnum, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            PgLargeobject::parse(layout, header, tuple).ok()
+        });
+        d.catalog_u32("pg_largeobject", (block, offnum), 4, u32::MAX);
+        d.message = Some(" has a number below 0");
+        d.server_error = Some("");
+        vec![d.tuple_found("large-object-invalid", "pg_largeobject", block, offnum)]
+    }),
+    hit("large-object-invalid", "page with too many bytes", |d| {
+        let (block, offnum, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            let row = PgLargeobject::parse(layout, header, tuple).ok();
+            let hoff = usize::from(header.t_hoff);
+            row.filter(|_| tuple[hoff + 8] & 3 == 2)
+        });
+        d.catalog_u32("pg_largeobject", (block, offnum), 12, 2049);
+        d.allowed.push("compressed-data-invalid");
+        d.message = Some(" has 2049 bytes, more than a page can have");
+        vec![d.tuple_found("large-object-invalid", "pg_largeobject", block, offnum)]
+    }),
+    hit("large-object-invalid", "page twice", |d| {
+        let (block, offnum, row) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            let row = PgLargeobject::parse(layout, header, tuple).ok();
+            row.filter(|row| row.pageno == 1)
+        });
+        let (first, other, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            let first = PgLargeobject::parse(layout, header, tuple).ok();
+            first.filter(|first| first.loid == row.loid && first.pageno == 0)
+        });
+        d.catalog_u32("pg_largeobject", (block, offnum), 4, 0);
+        d.message = Some("page 0 of large object ");
+        let (block, offnum) = (first, other).max((block, offnum));
+        vec![d.tuple_found("large-object-invalid", "pg_largeobject", block, offnum)]
+    }),
+    near_miss(
+        "large-object-invalid",
+        "another page that leaves the same trace",
+        |d| {
+            let rows = [0, 1].map(|pageno| {
+                d.live_row("pg_largeobject", |layout, header, tuple| {
+                    let row = PgLargeobject::parse(layout, header, tuple).ok();
+                    row.filter(|row| row.pageno == pageno)
+                })
+            });
+            let [(_, _, first), (block, offnum, second)] = rows;
+            // Under another object, with a number that is not below 0.
+            let pageno_of = |loid| {
+                let start = PgLargeobject {
+                    loid,
+                    pageno: 0,
+                    size: None,
+                };
+                bit_of(&first).wrapping_sub(bit_of(&start)).cast_signed()
+            };
+            let mut others = (second.loid + 1..).filter(|loid| pageno_of(*loid) >= 0);
+            let loid = others.next().unwrap();
+            d.catalog_u32("pg_largeobject", (block, offnum), 0, loid);
+            d.catalog_u32(
+                "pg_largeobject",
+                (block, offnum),
+                4,
+                pageno_of(loid).cast_unsigned(),
+            );
+            let (block, offnum, _) =
+                d.live_row("pg_largeobject_metadata", |layout, header, tuple| {
+                    let known = parse_oid(layout, header, tuple).ok();
+                    known.filter(|known| *known != first.loid && *known != second.loid)
+                });
+            let before = if d.is_since(Major::V12) { 0 } else { 4 };
+            d.tuple("pg_largeobject_metadata", block, offnum, |t| {
+                let at = usize::from(t[T_HOFF]) - before;
+                set_u32(t, at, loid);
+            });
+            vec![]
+        },
+    ),
+    near_miss("large-object-invalid", "page of an object gone", |d| {
+        let (block, offnum, _) = d.live_row("pg_largeobject", |layout, header, tuple| {
+            PgLargeobject::parse(layout, header, tuple).ok()
+        });
+        d.line_pointer("pg_largeobject", block, offnum, |_| (0, 0, 0));
+        vec![]
+    }),
+    near_miss(
+        "large-object-invalid",
+        "row of an object gone, on a page that cannot be read",
+        |d| {
+            d.page("pg_largeobject_metadata", 0, |p| set_u16(p, PD_LOWER, 8190));
+            vec![d.page_found("page-header-invalid", "pg_largeobject_metadata", 0)]
+        },
+    ),
     near_miss(
         "catalog-rows-disagree",
         "row of a system column gone",
@@ -4258,6 +4619,29 @@ struct AttributeAt {
     atttypid: usize,
     attlen: usize,
     attnum: usize,
+    atthasdef: usize,
+    attcollation: usize,
+}
+
+impl AttributeAt {
+    fn of(layout: &Layout, header: &HeapTupleHeader) -> Self {
+        let hoff = usize::from(header.t_hoff);
+        let (attlen, atthasdef, attcollation) = match layout.version.major {
+            major if major < Major::V11 => (76, 96, 104),
+            major if major < Major::V14 => (76, 96, 108),
+            major if major < Major::V16 => (76, 97, 108),
+            Major::V16 => (72, 91, 104),
+            Major::V17 => (72, 91, 100),
+            _ => (72, 87, 96),
+        };
+        Self {
+            atttypid: hoff + 68,
+            attlen: hoff + attlen,
+            attnum: hoff + attlen + 2,
+            atthasdef: hoff + atthasdef,
+            attcollation: hoff + attcollation,
+        }
+    }
 }
 
 const CATALOG_ROWS: &str = "catalog-rows-disagree";
@@ -4911,14 +5295,50 @@ impl<'b> Dir<'b> {
         let (_, _, class) = self.class(relname);
         self.live_row("pg_attribute", |layout, header, tuple| {
             let row = PgAttribute::parse(layout, header, tuple).ok()?;
-            let before = if layout.since(Major::V16) { 72 } else { 76 };
-            let hoff = usize::from(header.t_hoff);
-            (row.attrelid == class.oid && row.attnum == attnum).then_some(AttributeAt {
-                atttypid: hoff + 68,
-                attlen: hoff + before,
-                attnum: hoff + before + 2,
-            })
+            let wanted = row.attrelid == class.oid && row.attnum == attnum;
+            wanted.then(|| AttributeAt::of(layout, header))
         })
+    }
+
+    /// The name of a relation.
+    fn class_of(&self, oid: u32) -> String {
+        let (_, _, class) = self.live_row("pg_class", |layout, header, tuple| {
+            let row = PgClass::parse(layout, header, tuple).ok();
+            row.filter(|row| row.oid == oid)
+        });
+        class.relname
+    }
+
+    fn index(&self, relname: &str) -> (u32, u16, IndexKeys) {
+        let (_, _, class) = self.class(relname);
+        self.live_row("pg_index", |layout, header, tuple| {
+            let row = IndexKeys::parse(layout, header, tuple).ok();
+            row.filter(|row| row.index.indexrelid == class.oid)
+        })
+    }
+
+    /// Some sequence that was never altered.
+    fn sequence(&self) -> (u32, u16, PgSequence) {
+        self.live_row("pg_sequence", |layout, header, tuple| {
+            let row = PgSequence::parse(layout, header, tuple).ok();
+            row.filter(|_| get_u16(tuple, T_INFOMASK) & UPDATED == 0)
+        })
+    }
+
+    fn database(&self, datname: &str) -> (u32, u16) {
+        let (block, offnum, _) = self.live_row("pg_database", |layout, header, tuple| {
+            let row = PgDatabase::parse(layout, header, tuple).ok();
+            row.filter(|row| row.datname == datname)
+        });
+        (block, offnum)
+    }
+
+    /// Sets a column of a catalog's row that is of fixed place.
+    fn catalog_u32(&self, catalog: &str, (block, offnum): (u32, u16), at: usize, value: u32) {
+        self.tuple(catalog, block, offnum, |t| {
+            let at = usize::from(t[T_HOFF]) + at;
+            set_u32(t, at, value);
+        });
     }
 
     fn blocks(&self, relation: &str) -> u32 {

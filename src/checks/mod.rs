@@ -135,6 +135,7 @@ registry! {
     compressed_data_invalid,
     toast_chunk_invalid,
     toast_value_incomplete,
+    large_object_invalid,
     hint_bit_contradicts_clog,
     visibility_map_disagrees_with_heap,
     free_space_map_wrong,
@@ -236,7 +237,8 @@ pub fn cluster_checks(examination: &Examination<'_>, only: Only, findings: &mut 
         multixact_segment_short::run,
         multixact_offset_invalid::run,
         commit_ts_segment_missing::run,
-        // Asks what the others found in the catalogs.
+        // These ask what the others found in the catalogs.
+        large_object_invalid::run,
         catalog_rows_disagree::run,
     ];
     let all: [&[ClusterCheck]; 3] = match only {

@@ -2,9 +2,10 @@
 //! after recovery.
 //!
 //! ```text
-//! global/pg_filenode.map -> pg_database, pg_tablespace
-//! each database: pg_filenode.map -> pg_class -> pg_namespace, pg_enum, which no map knows
-//!                                -> pg_attribute, pg_type
+//! global/pg_filenode.map -> pg_database, pg_tablespace, pg_authid
+//! each database: pg_filenode.map -> pg_class -> pg_namespace, pg_enum, pg_index and others
+//!                                               that no map knows
+//!                                -> pg_attribute, pg_type, pg_proc
 //! ```
 //!
 //! Sources: `utils/cache/relmapper.c`, `utils/cache/relcache.c: RelationInitPhysicalAddr`,
@@ -14,14 +15,17 @@
 //! lost are missing. Databases are those of `pg_database`, and those with a folder besides:
 //! their relations have names, too, only the database has none.
 
-use super::agreement::{Agreement, Compared, Contradiction, Disagreement};
+use super::agreement::{Agreement, Compared, Contradiction, Disagreement, Lost, Of};
 use super::replay::{ReplayedBlocks, replay_blocks};
 use crate::format::Malformed;
 use crate::format::catalog::{
-    ATTRIBUTE_RELATION_ID, DATABASE_RELATION_ID, ENUM_RELATION_ID, HEAP_TABLE_AM_OID,
-    INDEX_RELATION_ID, NAMESPACE_RELATION_ID, PG_TOAST_NAMESPACE, PgAttribute, PgClass, PgDatabase,
-    PgEnum, PgIndex, PgNamed, PgType, RELATION_RELATION_ID, TABLESPACE_RELATION_ID,
-    TYPE_RELATION_ID,
+    ACCESS_METHOD_RELATION_ID, ATTR_DEFAULT_RELATION_ID, ATTRIBUTE_RELATION_ID,
+    AUTH_ID_RELATION_ID, COLLATION_RELATION_ID, CONSTRAINT_RELATION_ID, DATABASE_RELATION_ID,
+    ENUM_RELATION_ID, HEAP_TABLE_AM_OID, INDEX_RELATION_ID, INHERITS_RELATION_ID, IndexKeys,
+    NAMESPACE_RELATION_ID, OPERATOR_CLASS_RELATION_ID, PG_TOAST_NAMESPACE, PROCEDURE_RELATION_ID,
+    PgAttrdef, PgAttribute, PgClass, PgConstraint, PgDatabase, PgEnum, PgIndex, PgInherits,
+    PgNamed, PgRewrite, PgSequence, PgType, RELATION_RELATION_ID, REWRITE_RELATION_ID,
+    SEQUENCE_RELATION_ID, TABLESPACE_RELATION_ID, TYPE_RELATION_ID, parse_oid,
 };
 use crate::format::datum::{Encoding, Labels, ValueType};
 use crate::format::heap::{HeapTupleHeader, HeapTuples, Xmax, Xmin};
@@ -150,7 +154,7 @@ pub struct Catalog {
     /// By database: the newest `pd_lsn` of the pages that tell how tuples are laid out.
     newest: BTreeMap<Oid, XLogRecPtr>,
     /// By database, 0 for shared catalogs: where they contradict each other.
-    pub agreements: BTreeMap<Oid, Agreement>,
+    pub agreements: BTreeMap<Oid, Vec<Agreement>>,
 }
 
 impl Catalog {
@@ -529,6 +533,12 @@ pub(super) struct CatalogRows<T, K = Oid> {
 }
 
 impl<T, K: Ord> CatalogRows<T, K> {
+    /// The row of a key.
+    pub(super) fn get(&self, key: K) -> Option<&T> {
+        let at = self.rows.binary_search_by(|row| row.oid.cmp(&key)).ok()?;
+        self.rows.get(at).map(|row| &row.value)
+    }
+
     /// Whether there is a row of a key.
     pub(super) fn has(&self, key: K) -> bool {
         self.rows.binary_search_by(|row| row.oid.cmp(&key)).is_ok()
@@ -594,19 +604,36 @@ impl<'a> Reader<'a> {
 }
 
 /// Those of a database's mapped catalogs that are read.
-const MAPPED_CATALOGS: [Oid; 3] = [
+const MAPPED_CATALOGS: [Oid; 4] = [
     RELATION_RELATION_ID,
     ATTRIBUTE_RELATION_ID,
     TYPE_RELATION_ID,
+    PROCEDURE_RELATION_ID,
 ];
 /// Those of its other catalogs, whose files `pg_class` tells.
-const UNMAPPED_CATALOGS: [Oid; 3] = [NAMESPACE_RELATION_ID, ENUM_RELATION_ID, INDEX_RELATION_ID];
+const UNMAPPED_CATALOGS: [Oid; 11] = [
+    NAMESPACE_RELATION_ID,
+    ENUM_RELATION_ID,
+    INDEX_RELATION_ID,
+    ACCESS_METHOD_RELATION_ID,
+    ATTR_DEFAULT_RELATION_ID,
+    COLLATION_RELATION_ID,
+    CONSTRAINT_RELATION_ID,
+    INHERITS_RELATION_ID,
+    OPERATOR_CLASS_RELATION_ID,
+    REWRITE_RELATION_ID,
+    SEQUENCE_RELATION_ID,
+];
 
 impl Reader<'_> {
     fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
         self.read_maps(redo.map(|redo| redo.relation_maps));
-        let shared = [DATABASE_RELATION_ID, TABLESPACE_RELATION_ID]
-            .map(|oid| self.mapped(GLOBALTABLESPACE_OID, 0, oid));
+        let shared = [
+            DATABASE_RELATION_ID,
+            TABLESPACE_RELATION_ID,
+            AUTH_ID_RELATION_ID,
+        ]
+        .map(|oid| self.mapped(GLOBALTABLESPACE_OID, 0, oid));
         let classes: Vec<RelFileLocator> = self
             .folders
             .iter()
@@ -617,7 +644,7 @@ impl Reader<'_> {
         if let Some(redo) = redo {
             unmapped = self.possible_files(&classes, &UNMAPPED_CATALOGS);
             let initial = MAPPED_CATALOGS;
-            let mapped_files: BTreeMap<Oid, [RelFileNumber; 3]> = self
+            let mapped_files: BTreeMap<Oid, [RelFileNumber; 4]> = self
                 .maps
                 .keys()
                 .map(|db_oid| (*db_oid, initial.map(|oid| self.file_of(*db_oid, oid))))
@@ -643,14 +670,27 @@ impl Reader<'_> {
         }
         let tablespaces_are_known = tablespaces.sound && !catalog.tablespaces.is_empty();
         let newest_shared = self.newest;
+        let pg_authid = shared[2];
+        let roles = self.rows(pg_authid, parse_oid, |oid| Some(*oid));
+        let newest_of_roles = newest_shared.max(self.newest);
+        // Who ran initdb cannot be dropped.
+        let roles = Some(roles).filter(|roles| roles.sound && !roles.rows.is_empty());
         if databases.sound && tablespaces_are_known {
             let known = &catalog.tablespaces;
-            let agreement = Agreement {
+            catalog.agreements.entry(0).or_default().push(Agreement {
                 disagreements: tablespaces_of_databases(&catalog.databases, known, shared[0]),
-                files: shared.into(),
+                files: BTreeSet::from([shared[0], shared[1]]),
                 newest: newest_shared,
-            };
-            catalog.agreements.insert(0, agreement);
+            });
+        }
+        if databases.sound
+            && let Some(roles) = &roles
+        {
+            catalog.agreements.entry(0).or_default().push(Agreement {
+                disagreements: owners_of_databases(&catalog.databases, roles, shared[0]),
+                files: BTreeSet::from([shared[0], pg_authid]),
+                newest: newest_of_roles,
+            });
         }
         if catalog.databases.is_empty() {
             self.tell(shared[0], "no database can be read from it".to_owned());
@@ -682,17 +722,18 @@ impl Reader<'_> {
                 let row = rows.iter().find(|row| row.oid == oid);
                 row.and_then(|row| self.locate(spc_oid, db_oid, &row.value))
             };
-            let files @ [namespace, pg_enum, index] = UNMAPPED_CATALOGS.map(file_of);
-            unmapped_files.extend(files.into_iter().flatten());
+            let unmapped: BTreeMap<Oid, RelFileLocator> = UNMAPPED_CATALOGS
+                .into_iter()
+                .filter_map(|oid| Some((oid, file_of(oid)?)))
+                .collect();
+            unmapped_files.extend(unmapped.values().copied());
             rows_of.push(OfDatabase {
                 spc_oid,
                 db_oid,
                 class,
                 rows: class_rows,
                 newest: self.newest,
-                namespace,
-                pg_enum,
-                index,
+                unmapped,
             });
         }
 
@@ -708,10 +749,7 @@ impl Reader<'_> {
         self.pin(unmapped_files.into_iter());
         for of in rows_of {
             let OfDatabase {
-                spc_oid,
-                db_oid,
-                class,
-                ..
+                spc_oid, db_oid, ..
             } = of;
             let database = catalog.databases.get(&db_oid);
             let encoding = database.map_or(Encoding::Bytes, |database| {
@@ -720,7 +758,7 @@ impl Reader<'_> {
             self.newest = of.newest;
             let pg_type = self.mapped(spc_oid, db_oid, TYPE_RELATION_ID);
             let type_rows = self.rows(pg_type, PgType::parse, |row| Some(row.oid));
-            let mut types = self.types(&type_rows, of.pg_enum);
+            let mut types = self.types(&type_rows, of.unmapped.get(&ENUM_RELATION_ID).copied());
             let attribute = self.mapped(spc_oid, db_oid, ATTRIBUTE_RELATION_ID);
             let key = |row: &PgAttribute| (row.attnum > 0).then_some((row.attrelid, row.attnum));
             let attributes = self.rows(attribute, PgAttribute::parse, key);
@@ -731,44 +769,24 @@ impl Reader<'_> {
             *shared = self.newest.max(*shared);
             catalog.newest.insert(db_oid, self.newest);
             let schemas = of
-                .namespace
-                .map(|file| self.rows(file, PgNamed::parse, |n| Some(n.oid)));
+                .unmapped
+                .get(&NAMESPACE_RELATION_ID)
+                .map(|file| (*file, self.rows(*file, PgNamed::parse, |n| Some(n.oid))));
             if of.rows.sound && catalog.databases.contains_key(&db_oid) {
-                let indexes = of
-                    .index
-                    .map(|file| (file, self.rows(file, parse_index, |i| Some(i.indexrelid))));
-                let locate = |class: &PgClass| self.locate(spc_oid, db_oid, class);
-                let compared = Compared {
-                    database: db_oid,
-                    class: &of.rows,
-                    class_file: class,
-                    locate: &locate,
+                let read = Read {
+                    attribute: (attribute, &attributes),
+                    pg_type: (pg_type, &type_rows),
+                    schemas: schemas.as_ref().map(|(file, rows)| (*file, rows)),
+                    tablespaces: tablespaces_are_known.then_some(&catalog.tablespaces),
+                    roles: roles.as_ref().map(|roles| (pg_authid, roles)),
+                    newest_shared,
+                    newest_of_roles,
                 };
-                let tablespaces = tablespaces_are_known.then_some(&catalog.tablespaces);
-                let mut agreement = Agreement {
-                    disagreements: compared.class(tablespaces),
-                    files: BTreeSet::from([class]),
-                    newest: newest_shared.max(self.newest),
-                };
-                if attributes.sound {
-                    let types = type_rows.sound.then_some(&type_rows);
-                    let more = compared.attributes(&attributes, attribute, types);
-                    agreement.disagreements.extend(more);
-                    agreement.files.extend([attribute, pg_type]);
-                }
-                if let Some(schemas) = schemas.as_ref().filter(|schemas| schemas.sound) {
-                    agreement.disagreements.extend(compared.schemas(schemas));
-                    agreement.files.extend(of.namespace);
-                }
-                if let Some((file, indexes)) = indexes.filter(|(_, indexes)| indexes.sound) {
-                    let more = compared.indexes(&indexes, file);
-                    agreement.disagreements.extend(more);
-                    agreement.files.insert(file);
-                }
-                catalog.agreements.insert(db_oid, agreement);
+                let agreements = self.agreements(&of, &read);
+                catalog.agreements.insert(db_oid, agreements);
             }
             let schemas: BTreeMap<Oid, Arc<str>> = schemas
-                .map(|schemas| schemas.rows)
+                .map(|(_, schemas)| schemas.rows)
                 .unwrap_or_default()
                 .into_iter()
                 .map(|row| (row.oid, Arc::from(row.value.name)))
@@ -781,6 +799,170 @@ impl Reader<'_> {
             }
         }
         catalog
+    }
+
+    /// Compares the catalogs of a database with each other. Those that nothing else needs are
+    /// read here, one at a time.
+    fn agreements(&mut self, of: &OfDatabase, read: &Read<'_>) -> Vec<Agreement> {
+        let (class_file, newest_before) = (of.class, self.newest);
+        let (attribute_file, attributes) = read.attribute;
+        let (type_file, types) = read.pg_type;
+        let file = |oid| of.unmapped.get(&oid).copied();
+        let indexes = file(INDEX_RELATION_ID).map(|file| {
+            (
+                file,
+                self.sound_rows(file, IndexKeys::parse, |i| i.index.indexrelid),
+            )
+        });
+        let newest_before_others = newest_before.max(self.newest);
+        let access_methods = file(ACCESS_METHOD_RELATION_ID).map(|file| (file, self.oids(file)));
+        let classes = file(OPERATOR_CLASS_RELATION_ID).map(|file| (file, self.oids(file)));
+        let collations = file(COLLATION_RELATION_ID).map(|file| (file, self.oids(file)));
+        let defaults = file(ATTR_DEFAULT_RELATION_ID).map(|file| {
+            (
+                file,
+                self.sound_rows(file, PgAttrdef::parse, |d| (d.adrelid, d.adnum)),
+            )
+        });
+        let constraints = file(CONSTRAINT_RELATION_ID)
+            .map(|file| (file, self.sound_rows(file, PgConstraint::parse, |c| c.oid)));
+        let rules = file(REWRITE_RELATION_ID)
+            .map(|file| (file, self.sound_rows(file, PgRewrite::parse, |r| r.oid)));
+        let children = file(INHERITS_RELATION_ID)
+            .map(|file| (file, self.sound_rows(file, PgInherits::parse, |i| *i)));
+        let sequences = file(SEQUENCE_RELATION_ID).map(|file| {
+            (
+                file,
+                self.sound_rows(file, PgSequence::parse, |s| s.seqrelid),
+            )
+        });
+        let proc_file = self.mapped(of.spc_oid, of.db_oid, PROCEDURE_RELATION_ID);
+        let functions = self.oids(proc_file);
+        let newest_of_all = newest_before_others.max(self.newest);
+
+        let locate = |class: &PgClass| self.locate(of.spc_oid, of.db_oid, class);
+        let compared = Compared {
+            database: of.db_oid,
+            class: &of.rows,
+            class_file,
+            locate: &locate,
+        };
+        let mut first = Agreement {
+            disagreements: compared.class(read.tablespaces),
+            files: BTreeSet::from([class_file]),
+            newest: read.newest_shared.max(newest_before_others),
+        };
+        let sound_types = types.sound.then_some(types);
+        if attributes.sound {
+            let more = compared.attributes(attributes, attribute_file, sound_types);
+            first.disagreements.extend(more);
+            first.files.extend([attribute_file, type_file]);
+        }
+        if let Some((file, schemas)) = read.schemas.filter(|(_, schemas)| schemas.sound) {
+            first.disagreements.extend(compared.schemas(schemas));
+            first.files.insert(file);
+        }
+        if let Some((file, Some(indexes))) = &indexes {
+            first.disagreements.extend(compared.indexes(indexes, *file));
+            first.files.insert(*file);
+        }
+        let mut agreements = vec![first];
+        let mut add = |disagreements: Vec<Disagreement>, files: &[RelFileLocator]| {
+            agreements.push(Agreement {
+                disagreements,
+                files: files.iter().copied().chain([class_file]).collect(),
+                newest: newest_of_all.max(read.newest_of_roles),
+            });
+        };
+        let sound_attributes = attributes.sound.then_some(attributes);
+        if let Some((file, Some(constraints))) = &constraints {
+            add(compared.constraints(constraints, *file), &[*file]);
+        }
+        if let Some((file, Some(access_methods))) = &access_methods {
+            add(compared.access_methods(access_methods), &[*file]);
+        }
+        if let (Some((file, Some(defaults))), Some(attributes)) = (&defaults, sound_attributes) {
+            let found = compared.defaults(defaults, *file, attributes);
+            add(found, &[*file, attribute_file]);
+        }
+        if let Some((file, Some(indexes))) = &indexes {
+            if let Some(attributes) = sound_attributes {
+                let found = compared.index_columns(indexes, attributes);
+                add(found, &[*file, attribute_file]);
+            }
+            if let Some((of_classes, Some(classes))) = &classes {
+                add(
+                    compared.operator_classes(indexes, classes),
+                    &[*file, *of_classes],
+                );
+            }
+            if let Some((of_collations, Some(collations))) = &collations {
+                let found = compared.index_collations(indexes, collations);
+                add(found, &[*file, *of_collations]);
+            }
+        }
+        if let Some((file, Some(collations))) = &collations {
+            if let Some(attributes) = sound_attributes {
+                let found = compared.collations(attributes, collations);
+                add(found, &[*file, attribute_file]);
+            }
+            if let Some(types) = sound_types {
+                add(
+                    compared.type_collations(types, type_file, collations),
+                    &[*file, type_file],
+                );
+            }
+        }
+        if let Some((file, Some(rules))) = &rules {
+            add(compared.rules(rules, *file), &[*file]);
+        }
+        if let Some((file, Some(sequences))) = &sequences {
+            add(compared.sequences(sequences), &[*file]);
+        }
+        if let Some((file, Some(children))) = &children {
+            add(compared.children(children), &[*file]);
+        }
+        if let Some(types) = sound_types {
+            add(compared.types(types, type_file), &[type_file]);
+            if let Some(functions) = &functions {
+                add(
+                    compared.functions(types, type_file, functions),
+                    &[type_file, proc_file],
+                );
+            }
+        }
+        if let Some((file, roles)) = read.roles {
+            add(compared.owners(roles), &[file]);
+            if let Some(types) = sound_types {
+                add(
+                    compared.owners_of_types(types, type_file, roles),
+                    &[file, type_file],
+                );
+            }
+            if let Some((of_schemas, schemas)) = read.schemas.filter(|(_, rows)| rows.sound) {
+                let found = compared.owners_of_schemas(schemas, of_schemas, roles);
+                add(found, &[file, of_schemas]);
+            }
+        }
+        agreements
+    }
+
+    /// The object identifiers of a catalog, when they are all there beyond doubt. Without any the
+    /// database has lost more than they could tell.
+    fn oids(&mut self, file: RelFileLocator) -> Option<CatalogRows<Oid>> {
+        self.sound_rows(file, parse_oid, |oid| *oid)
+            .filter(|known| !known.rows.is_empty())
+    }
+
+    /// [`Reader::rows`], when they are all there beyond doubt.
+    fn sound_rows<T, K: Ord + Copy>(
+        &mut self,
+        file: RelFileLocator,
+        parse: Parse<T>,
+        key: impl Fn(&T) -> K,
+    ) -> Option<CatalogRows<T, K>> {
+        let rows = self.rows(file, parse, |row| Some(key(row)));
+        rows.sound.then_some(rows)
     }
 
     /// The relation maps: those that replay writes, else those on disk.
@@ -1422,17 +1604,34 @@ fn tablespaces_of_databases(
         .collect()
 }
 
-/// [`PgIndex::parse`], as other rows are read.
-fn parse_index(
-    layout: &Layout,
-    header: &HeapTupleHeader,
-    tuple: &[u8],
-) -> Result<PgIndex, Malformed> {
-    PgIndex::parse(layout, header, tuple).ok_or(Malformed {
-        what: "pg_index row",
-        at: usize::from(header.t_hoff),
-        why: "ends too early, or has no relation",
-    })
+/// The databases whose `datdba` is no role.
+fn owners_of_databases(
+    databases: &BTreeMap<Oid, PgDatabase>,
+    roles: &CatalogRows<Oid>,
+    pg_database: RelFileLocator,
+) -> Vec<Disagreement> {
+    databases
+        .values()
+        .filter(|database| !roles.has(database.datdba))
+        .map(|database| Disagreement {
+            database: database.oid,
+            relation: None,
+            locator: pg_database,
+            what: Contradiction::Lost(Lost::Datdba, database.datdba, Of::Database(database.oid)),
+        })
+        .collect()
+}
+
+/// What was read before the catalogs of a database are compared: files and rows.
+struct Read<'a> {
+    attribute: (RelFileLocator, &'a CatalogRows<PgAttribute, (Oid, i16)>),
+    pg_type: (RelFileLocator, &'a CatalogRows<PgType>),
+    schemas: Option<(RelFileLocator, &'a CatalogRows<PgNamed>)>,
+    tablespaces: Option<&'a BTreeMap<Oid, String>>,
+    roles: Option<(RelFileLocator, &'a CatalogRows<Oid>)>,
+    /// The newest `pd_lsn` of `pg_database` and `pg_tablespace`, and with `pg_authid`.
+    newest_shared: XLogRecPtr,
+    newest_of_roles: XLogRecPtr,
 }
 
 /// What was read of a database.
@@ -1444,10 +1643,8 @@ struct OfDatabase {
     rows: CatalogRows<PgClass>,
     /// The newest `pd_lsn` of its pages.
     newest: XLogRecPtr,
-    /// The files of `pg_namespace`, `pg_enum` and `pg_index`.
-    namespace: Option<RelFileLocator>,
-    pg_enum: Option<RelFileLocator>,
-    index: Option<RelFileLocator>,
+    /// The files of [`UNMAPPED_CATALOGS`].
+    unmapped: BTreeMap<Oid, RelFileLocator>,
 }
 
 fn locator(spc_oid: Oid, db_oid: Oid, rel_number: RelFileNumber) -> RelFileLocator {

@@ -19,6 +19,7 @@
 use super::cursor::{Cursor, Malformed};
 use super::heap::{HEAP_HASOID, HeapTupleHeader};
 use super::page::u32_at;
+use super::tuple::{Compression, VARHDRSZ};
 use super::types::{MultiXactId, Oid, RelFileNumber, TransactionId};
 use super::version::{Layout, Major};
 
@@ -38,6 +39,30 @@ pub const NAMESPACE_RELATION_ID: Oid = 2615;
 pub const INDEX_RELATION_ID: Oid = 2610;
 /// `EnumRelationId`: `pg_enum`.
 pub const ENUM_RELATION_ID: Oid = 3501;
+/// `AuthIdRelationId`: `pg_authid`.
+pub const AUTH_ID_RELATION_ID: Oid = 1260;
+/// `ProcedureRelationId`: `pg_proc`.
+pub const PROCEDURE_RELATION_ID: Oid = 1255;
+/// `AccessMethodRelationId`: `pg_am`.
+pub const ACCESS_METHOD_RELATION_ID: Oid = 2601;
+/// `AttrDefaultRelationId`: `pg_attrdef`.
+pub const ATTR_DEFAULT_RELATION_ID: Oid = 2604;
+/// `ConstraintRelationId`: `pg_constraint`.
+pub const CONSTRAINT_RELATION_ID: Oid = 2606;
+/// `InheritsRelationId`: `pg_inherits`.
+pub const INHERITS_RELATION_ID: Oid = 2611;
+/// `LargeObjectRelationId`: `pg_largeobject`.
+pub const LARGE_OBJECT_RELATION_ID: Oid = 2613;
+/// `LargeObjectMetadataRelationId`: `pg_largeobject_metadata`.
+pub const LARGE_OBJECT_METADATA_RELATION_ID: Oid = 2995;
+/// `OperatorClassRelationId`: `pg_opclass`.
+pub const OPERATOR_CLASS_RELATION_ID: Oid = 2616;
+/// `RewriteRelationId`: `pg_rewrite`.
+pub const REWRITE_RELATION_ID: Oid = 2618;
+/// `SequenceRelationId`: `pg_sequence`, 10 and later.
+pub const SEQUENCE_RELATION_ID: Oid = 2224;
+/// `CollationRelationId`: `pg_collation`, 9.1 and later.
+pub const COLLATION_RELATION_ID: Oid = 3456;
 /// `HEAP_TABLE_AM_OID`, 12 and later.
 pub const HEAP_TABLE_AM_OID: Oid = 2;
 /// `PG_TOAST_NAMESPACE`.
@@ -59,6 +84,10 @@ pub struct PgClass {
     pub relname: String,
     /// `relnamespace`.
     pub relnamespace: Oid,
+    /// `reltype`: the type of its rows; 0 without one.
+    pub reltype: Oid,
+    /// `relowner`.
+    pub relowner: Oid,
     /// `relam`; up to 11 that of indexes alone.
     pub relam: Oid,
     /// `relfilenode`; 0 when the relation map knows, or there is no file.
@@ -79,6 +108,8 @@ pub struct PgClass {
     pub relkind: u8,
     /// `relnatts`: columns, dropped ones included.
     pub relnatts: u16,
+    /// `relchecks`: its CHECK constraints.
+    pub relchecks: u16,
     /// `relfrozenxid`.
     pub relfrozenxid: TransactionId,
     /// `relminmxid`, 9.3 and later.
@@ -92,6 +123,8 @@ pub struct PgDatabase {
     pub oid: Oid,
     /// `datname`; bytes that are not UTF-8 are replaced.
     pub datname: String,
+    /// `datdba`: its owner.
+    pub datdba: Oid,
     /// `encoding`, a number of `mb/pg_wchar.h: pg_enc`.
     pub encoding: i32,
     /// `datistemplate`.
@@ -129,8 +162,12 @@ pub struct PgAttribute {
     pub attstorage: u8,
     /// `attcompression`, 14 and later: `p`, `l`, or 0 for the default.
     pub attcompression: u8,
+    /// `atthasdef`: there is a default, or an expression to generate it, in `pg_attrdef`.
+    pub atthasdef: bool,
     /// `attisdropped`.
     pub attisdropped: bool,
+    /// `attcollation`, 9.1 and later; 0 without one.
+    pub attcollation: Oid,
 }
 
 /// A row of `pg_namespace` or `pg_tablespace`.
@@ -140,6 +177,8 @@ pub struct PgNamed {
     pub oid: Oid,
     /// `nspname` or `spcname`; bytes that are not UTF-8 are replaced.
     pub name: String,
+    /// `nspowner` or `spcowner`.
+    pub owner: Oid,
 }
 
 /// The row's object identifier, and the columns behind it.
@@ -200,9 +239,9 @@ impl PgClass {
         let (oid, mut c) = columns(layout, "pg_class row", header, tuple)?;
         let relname = name(&mut c)?;
         let relnamespace = c.u32()?;
-        let _reltype = c.u32()?;
+        let reltype = c.u32()?;
         let _reloftype = c.u32()?;
-        let _relowner = c.u32()?;
+        let relowner = c.u32()?;
         let relam = c.u32()?;
         let relfilenode = c.u32()?;
         let reltablespace = c.u32()?;
@@ -228,7 +267,7 @@ impl PgClass {
         };
         let relkind = c.u8()?;
         let relnatts = c.u16()?;
-        let _relchecks = c.u16()?;
+        let relchecks = c.u16()?;
         if !since(Major::V12) {
             let _relhasoids = c.bool()?;
         }
@@ -263,6 +302,8 @@ impl PgClass {
             oid,
             relname,
             relnamespace,
+            reltype,
+            relowner,
             relam,
             relfilenode,
             reltablespace,
@@ -273,6 +314,7 @@ impl PgClass {
             relpersistence,
             relkind,
             relnatts,
+            relchecks,
             relfrozenxid,
             relminmxid,
         })
@@ -318,7 +360,7 @@ impl PgDatabase {
         let since = |major| layout.since(major);
         let (oid, mut c) = columns(layout, "pg_database row", header, tuple)?;
         let datname = name(&mut c)?;
-        let _datdba = c.u32()?;
+        let datdba = c.u32()?;
         let encoding = c.i32()?;
         if since(Major::V15) {
             let _datlocprovider = c.u8()?;
@@ -342,6 +384,7 @@ impl PgDatabase {
         Ok(Self {
             oid,
             datname,
+            datdba,
             encoding,
             datistemplate,
             datallowconn,
@@ -395,7 +438,7 @@ impl PgAttribute {
             (c.u8()?, attstorage, 0)
         };
         let _attnotnull = c.bool()?;
-        let _atthasdef = c.bool()?;
+        let atthasdef = c.bool()?;
         if since(Major::V11) {
             let _atthasmissing = c.bool()?;
         }
@@ -406,6 +449,16 @@ impl PgAttribute {
             let _attgenerated = c.u8()?;
         }
         let attisdropped = c.bool()?;
+        let _attislocal = c.bool()?;
+        if since(Major::V16) {
+            let _attinhcount = c.u16()?;
+        } else {
+            let _attinhcount = c.i32()?;
+        }
+        if since(Major::V16) && !since(Major::V17) {
+            let _attstattarget = c.u16()?;
+        }
+        let attcollation = if since(Major::V9_1) { c.u32()? } else { 0 };
         Ok(Self {
             attrelid,
             attname,
@@ -416,7 +469,9 @@ impl PgAttribute {
             attalign,
             attstorage,
             attcompression,
+            atthasdef,
             attisdropped,
+            attcollation,
         })
     }
 }
@@ -435,6 +490,7 @@ impl PgNamed {
         Ok(Self {
             oid,
             name: name(&mut c)?,
+            owner: c.u32()?,
         })
     }
 }
@@ -444,14 +500,24 @@ impl PgNamed {
 pub struct PgType {
     /// Object identifier.
     pub oid: Oid,
+    /// `typowner`.
+    pub typowner: Oid,
     /// `typtype`: `d` for a domain, `e` for an enum, `c` for a composite type.
     pub typtype: u8,
     /// `typrelid`: of a composite type the relation with its columns.
     pub typrelid: Oid,
+    /// `typelem`: of an array the type of its elements.
+    pub typelem: Oid,
     /// `typarray`: the type of its arrays.
     pub typarray: Oid,
+    /// `typinput`: the function that makes a value of a text.
+    pub typinput: Oid,
+    /// `typoutput`: the function that makes a text of a value.
+    pub typoutput: Oid,
     /// `typbasetype`: the type that a domain is over, which may be another domain.
     pub typbasetype: Oid,
+    /// `typcollation`, 9.1 and later; 0 without one.
+    pub typcollation: Oid,
 }
 
 impl PgType {
@@ -467,7 +533,7 @@ impl PgType {
         let (oid, mut c) = columns(layout, "pg_type row", header, tuple)?;
         let _typname = name(&mut c)?;
         let _typnamespace = c.u32()?;
-        let _typowner = c.u32()?;
+        let typowner = c.u32()?;
         let _typlen = c.u16()?;
         let _typbyval = c.u8()?;
         let typtype = c.u8()?;
@@ -477,16 +543,31 @@ impl PgType {
         if layout.since(Major::V14) {
             let _typsubscript = c.u32()?;
         }
-        let _typelem = c.u32()?;
+        let typelem = c.u32()?;
         let typarray = c.u32()?;
-        // Seven functions, from typinput to typanalyze; typalign, typstorage, typnotnull.
-        c.skip(7 * 4 + 3)?;
+        let typinput = c.u32()?;
+        let typoutput = c.u32()?;
+        // Five functions, from typreceive to typanalyze; typalign, typstorage, typnotnull.
+        c.skip(5 * 4 + 3)?;
+        let typbasetype = c.u32()?;
+        let _typtypmod = c.i32()?;
+        let _typndims = c.i32()?;
+        let typcollation = if layout.since(Major::V9_1) {
+            c.u32()?
+        } else {
+            0
+        };
         Ok(Self {
             oid,
+            typowner,
             typtype,
             typrelid,
+            typelem,
             typarray,
-            typbasetype: c.u32()?,
+            typinput,
+            typoutput,
+            typbasetype,
+            typcollation,
         })
     }
 }
@@ -518,6 +599,220 @@ impl PgEnum {
     }
 }
 
+/// The object identifier of a row of any catalog whose rows have one.
+///
+/// # Errors
+/// When there is none.
+pub fn parse_oid(
+    layout: &Layout,
+    header: &HeapTupleHeader,
+    tuple: &[u8],
+) -> Result<Oid, Malformed> {
+    columns(layout, "catalog row", header, tuple).map(|(oid, _)| oid)
+}
+
+/// A row of `pg_attrdef`: the default of a column.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgAttrdef {
+    /// Object identifier.
+    pub oid: Oid,
+    /// `adrelid`: its relation.
+    pub adrelid: Oid,
+    /// `adnum`: its column.
+    pub adnum: i16,
+}
+
+impl PgAttrdef {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, or has no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "pg_attrdef row", header, tuple)?;
+        Ok(Self {
+            oid,
+            adrelid: c.u32()?,
+            adnum: c.u16()?.cast_signed(),
+        })
+    }
+}
+
+/// A row of `pg_constraint`, as far as it tells what it is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgConstraint {
+    /// Object identifier.
+    pub oid: Oid,
+    /// `contype`: `c` for a CHECK constraint.
+    pub contype: u8,
+    /// `conrelid`: its relation; 0 for a constraint of a domain.
+    pub conrelid: Oid,
+}
+
+impl PgConstraint {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "pg_constraint row", header, tuple)?;
+        let _conname = name(&mut c)?;
+        let _connamespace = c.u32()?;
+        let contype = c.u8()?;
+        let _condeferrable = c.bool()?;
+        let _condeferred = c.bool()?;
+        if layout.since(Major::V18) {
+            let _conenforced = c.bool()?;
+        }
+        if layout.since(Major::V9_1) {
+            let _convalidated = c.bool()?;
+        }
+        Ok(Self {
+            oid,
+            contype,
+            conrelid: c.u32()?,
+        })
+    }
+}
+
+/// A row of `pg_rewrite`: a rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgRewrite {
+    /// Object identifier.
+    pub oid: Oid,
+    /// `ev_class`: its relation.
+    pub ev_class: Oid,
+    /// `ev_type`: `1` for SELECT, which is what makes a view.
+    pub ev_type: u8,
+}
+
+impl PgRewrite {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, or has no name or no object identifier.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (oid, mut c) = columns(layout, "pg_rewrite row", header, tuple)?;
+        let _rulename = name(&mut c)?;
+        let ev_class = c.u32()?;
+        if !layout.since(Major::V9_4) {
+            let _ev_attr = c.u16()?;
+        }
+        Ok(Self {
+            oid,
+            ev_class,
+            ev_type: c.u8()?,
+        })
+    }
+}
+
+/// A row of `pg_sequence`, which has no object identifier of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgSequence {
+    /// `seqrelid`: the sequence.
+    pub seqrelid: Oid,
+    /// `seqincrement`.
+    pub seqincrement: i64,
+    /// `seqmax`.
+    pub seqmax: i64,
+    /// `seqmin`.
+    pub seqmin: i64,
+    /// `seqcache`.
+    pub seqcache: i64,
+}
+
+impl PgSequence {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short.
+    pub fn parse(_: &Layout, header: &HeapTupleHeader, tuple: &[u8]) -> Result<Self, Malformed> {
+        let data = tuple.get(usize::from(header.t_hoff)..);
+        let mut c = Cursor::new("pg_sequence row", data.unwrap_or_default());
+        let seqrelid = c.u32()?;
+        let _seqtypid = c.u32()?;
+        let _seqstart = c.i64()?;
+        Ok(Self {
+            seqrelid,
+            seqincrement: c.i64()?,
+            seqmax: c.i64()?,
+            seqmin: c.i64()?,
+            seqcache: c.i64()?,
+        })
+    }
+}
+
+/// A row of `pg_largeobject`: a page of a large object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PgLargeobject {
+    /// `loid`: the object.
+    pub loid: Oid,
+    /// `pageno`, from 0.
+    pub pageno: i32,
+    /// Bytes of `data`; `None` where they would be out of line, as they never are.
+    pub size: Option<u32>,
+}
+
+impl PgLargeobject {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let data = tuple.get(usize::from(header.t_hoff)..).unwrap_or_default();
+        let mut c = Cursor::new("pg_largeobject row", data);
+        let (loid, pageno) = (c.u32()?, c.i32()?);
+        let varlena = data.get(8..).unwrap_or_default();
+        let size = match c.u8()? {
+            1 => None,
+            short if short & 1 == 1 => Some(u32::from(short >> 1).saturating_sub(1)),
+            // With a header of four bytes, which lies at one of these places.
+            long if long & 3 == 2 => Compression::of(varlena).map(|raw| raw.size(layout)),
+            _ => u32_at(varlena, 0).map(|header| (header >> 2).saturating_sub(VARHDRSZ)),
+        };
+        Ok(Self { loid, pageno, size })
+    }
+}
+
+/// A row of `pg_inherits`, which has no object identifier: a child, or a partition, and its parent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PgInherits {
+    /// `inhrelid`: the child.
+    pub inhrelid: Oid,
+    /// `inhparent`.
+    pub inhparent: Oid,
+}
+
+impl PgInherits {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short.
+    pub fn parse(_: &Layout, header: &HeapTupleHeader, tuple: &[u8]) -> Result<Self, Malformed> {
+        let data = tuple.get(usize::from(header.t_hoff)..);
+        let mut c = Cursor::new("pg_inherits row", data.unwrap_or_default());
+        Ok(Self {
+            inhrelid: c.u32()?,
+            inhparent: c.u32()?,
+        })
+    }
+}
+
 /// A row of `pg_index`, which has no object identifier of its own in any version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PgIndex {
@@ -535,9 +830,11 @@ impl PgIndex {
     pub fn parse(layout: &Layout, header: &HeapTupleHeader, tuple: &[u8]) -> Option<Self> {
         let data = tuple.get(usize::from(header.t_hoff)..)?;
         let (indexrelid, indrelid) = (u32_at(data, 0)?, u32_at(data, 4)?);
-        // indnatts; indnkeyatts from 11 on; seven flags, from 15 on indnullsnotdistinct, too.
+        // indnatts; indnkeyatts from 11 on; six flags, from 9.1 on indisexclusion and from 15 on
+        // indnullsnotdistinct, too.
         let flags: usize = if layout.since(Major::V11) { 12 } else { 10 };
-        let before = if layout.since(Major::V15) { 8 } else { 7 };
+        let later = [Major::V9_1, Major::V15];
+        let before = 6_usize.saturating_add(later.into_iter().filter(|v| layout.since(*v)).count());
         (indexrelid != 0 && indrelid != 0).then_some(Self {
             indexrelid,
             indrelid,
@@ -546,6 +843,78 @@ impl PgIndex {
                 .is_some_and(|flag| *flag == 1),
         })
     }
+}
+
+/// A row of `pg_index` with what its columns are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IndexKeys {
+    /// The row.
+    pub index: PgIndex,
+    /// `indkey`: the columns of the table; 0 for an expression, below 0 for a system column.
+    pub indkey: Box<[i16]>,
+    /// `indcollation`, 9.1 and later; 0 for a key without one.
+    pub indcollation: Box<[Oid]>,
+    /// `indclass`: the operator classes of the keys.
+    pub indclass: Box<[Oid]>,
+}
+
+impl IndexKeys {
+    /// Reads a tuple.
+    ///
+    /// # Errors
+    /// When it is too short, leads to nothing, or has vectors that are none.
+    pub fn parse(
+        layout: &Layout,
+        header: &HeapTupleHeader,
+        tuple: &[u8],
+    ) -> Result<Self, Malformed> {
+        let hoff = usize::from(header.t_hoff);
+        let mut c = Cursor::new("pg_index row", tuple.get(hoff..).unwrap_or_default());
+        let Some(index) = PgIndex::parse(layout, header, tuple) else {
+            return Err(c.malformed("ends too early, or has no relation"));
+        };
+        // indexrelid, indrelid, indnatts; then as in PgIndex, with indisready, indislive,
+        // indisreplident at the end, and the vectors behind.
+        let later = [Major::V9_1, Major::V9_3, Major::V9_4, Major::V15];
+        let flags = 7_usize.saturating_add(later.into_iter().filter(|v| layout.since(*v)).count());
+        let numbers: usize = if layout.since(Major::V11) { 12 } else { 10 };
+        c.skip(numbers.saturating_add(flags))?;
+        let indkey = vector(&mut c, INT2OID, Cursor::u16)?;
+        let indcollation = if layout.since(Major::V9_1) {
+            vector(&mut c, OIDOID, Cursor::u32)?
+        } else {
+            Box::default()
+        };
+        Ok(Self {
+            index,
+            indkey: indkey.iter().map(|attnum| attnum.cast_signed()).collect(),
+            indcollation,
+            indclass: vector(&mut c, OIDOID, Cursor::u32)?,
+        })
+    }
+}
+
+/// `INT2OID`.
+const INT2OID: Oid = 21;
+/// `OIDOID`.
+const OIDOID: Oid = 26;
+/// `INDEX_MAX_KEYS`.
+const INDEX_MAX_KEYS: u32 = 32;
+
+/// An `int2vector` or `oidvector` of an index: an array of one dimension from 0 that is never
+/// compressed, nor has a short header.
+fn vector<'a, T>(
+    c: &mut Cursor<'a>,
+    elemtype: Oid,
+    one: fn(&mut Cursor<'a>) -> Result<T, Malformed>,
+) -> Result<Box<[T]>, Malformed> {
+    let _vl_len = c.u32()?;
+    let (ndim, dataoffset, of) = (c.u32()?, c.u32()?, c.u32()?);
+    let (dim1, lbound1) = (c.u32()?, c.u32()?);
+    if (ndim, dataoffset, of, lbound1) != (1, 0, elemtype, 0) || dim1 > INDEX_MAX_KEYS {
+        return Err(c.malformed("a vector that is none"));
+    }
+    (0..dim1).map(|_| one(c)).collect()
 }
 
 #[cfg(test)]
@@ -693,6 +1062,13 @@ mod tests {
             let _ = PgNamed::parse(&layout, &header, &bytes);
             let _ = PgType::parse(&layout, &header, &bytes);
             let _ = PgEnum::parse(&layout, &header, &bytes);
+            let _ = PgAttrdef::parse(&layout, &header, &bytes);
+            let _ = PgConstraint::parse(&layout, &header, &bytes);
+            let _ = PgRewrite::parse(&layout, &header, &bytes);
+            let _ = PgInherits::parse(&layout, &header, &bytes);
+            let _ = PgSequence::parse(&layout, &header, &bytes);
+            let _ = PgLargeobject::parse(&layout, &header, &bytes);
+            let _ = IndexKeys::parse(&layout, &header, &bytes);
         }
     }
 }

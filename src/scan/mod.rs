@@ -7,6 +7,7 @@
 pub mod assembly;
 pub mod first_page;
 pub mod forks;
+pub mod large_objects;
 pub mod page;
 mod replayed;
 pub mod rows;
@@ -15,6 +16,7 @@ pub mod toast;
 mod visibility;
 
 use crate::checks;
+use crate::checks::large_object_invalid::LargeObjects;
 use crate::cluster::catalog::{Catalog, CatalogRedo, CatalogRelation, Promise};
 use crate::cluster::xact::XactLog;
 use crate::finding::Recovery;
@@ -233,6 +235,13 @@ impl ScanContext<'_> {
         }
     }
 
+    /// Which catalog of large objects it is, if it is one.
+    fn large_objects(&self, fork: &ForkFiles) -> Option<LargeObjects> {
+        let is_main = fork.fork == ForkNumber::Main && !fork.temporary;
+        let relation = is_main.then(|| self.names.relation(fork.locator)).flatten();
+        relation.and_then(|relation| LargeObjects::of(relation.class.oid))
+    }
+
     /// How many blocks the main fork of a relation has once replay is done; nothing when
     /// replay cuts or drops it, or is unknown.
     #[must_use]
@@ -317,6 +326,7 @@ pub fn scan(
     replayed::judge(context, forks, &mut whole);
     if !context.only_checksums {
         toast::look_again(evidence, context, forks, &mut whole);
+        large_objects::look_again(evidence, context, forks, &mut whole);
     }
     whole
 }
@@ -424,6 +434,7 @@ fn template<'a>(context: &'a ScanContext<'a>, fork: &'a ForkFiles) -> PageView<'
         kind: context.page_kind(fork),
         tuple_desc,
         sequence: context.sequence(fork),
+        large_objects: context.large_objects(fork),
         written: context
             .written
             .filter(|_| fork.fork == ForkNumber::Main && !fork.temporary)
@@ -524,6 +535,9 @@ fn scan_tuples(heap_view: &HeapView<'_, '_>, tally: &mut Tally) {
     checks::tuple_not_frozen::run(heap_view, tally);
     checks::hint_bit_contradicts_clog::run(heap_view, tally);
     visibility::heap(heap_view, all_rows, tally);
+    if let Some(catalog) = heap_view.view.large_objects {
+        checks::large_object_invalid::page(heap_view, catalog, tally);
+    }
     checks::tuple_data_invalid::run(heap_view, tally);
     if tally.findings.lasting_damage() > damage {
         let layout = &context.layout;

@@ -5,6 +5,7 @@ use super::tally::Tally;
 use super::toast::ToastLink;
 use super::{OutOfRange, Replay, ScanContext};
 use crate::checks::Check;
+use crate::checks::large_object_invalid::LargeObjects;
 use crate::cluster::catalog::{CatalogRelation, Promise};
 use crate::finding::{Finding, Location, Recovery};
 use crate::format::heap::HeapPage;
@@ -37,6 +38,8 @@ pub struct PageView<'a> {
     pub toast: Option<ToastLink>,
     /// Its relation, when that is a sequence.
     pub sequence: Option<&'a CatalogRelation>,
+    /// Its relation, when that is a catalog of large objects.
+    pub large_objects: Option<LargeObjects>,
     /// The pages of its fork that the checkpoint has seen to disk.
     pub written: Option<&'a FxHashMap<BlockNumber, XLogRecPtr>>,
 }

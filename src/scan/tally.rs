@@ -50,6 +50,14 @@ pub struct ForkTally {
     /// Of an index: the last block of its table that entries lead to, and the last such entry
     /// by block and line pointer; not of pages that replay changes.
     pub leads_to: Option<(BlockNumber, BlockNumber, OffsetNumber)>,
+    /// Of a catalog of large objects: those that it has rows of.
+    pub loids: RoaringBitmap,
+    /// Of `pg_largeobject`: the bits of its rows (`large_objects::bit_of`).
+    pub large_object_pages: RoaringBitmap,
+    /// Those that more than one row has.
+    pub large_object_pages_twice: RoaringBitmap,
+    /// Whether there may be more, or fewer.
+    pub loids_are_open: bool,
     /// What seems to have happened to the first damaged blocks, where one can tell.
     pub causes: BTreeMap<BlockNumber, Option<Explanation>>,
     /// Of a table: the chunks its rows ask for; of a TOAST table: those it has, taken away.
@@ -74,9 +82,22 @@ impl ForkTally {
         self.not_frozen |= other.not_frozen;
         self.toast_sum = self.toast_sum.wrapping_add(other.toast_sum);
         self.leads_to = self.leads_to.max(other.leads_to);
+        self.loids |= other.loids;
+        self.loids_are_open |= other.loids_are_open;
+        self.large_object_pages_twice |= other.large_object_pages_twice;
+        for bit in other.large_object_pages {
+            self.add_large_object_page(bit);
+        }
         self.free_until = self.free_until.max(other.free_until);
         for (blkno, cause) in other.causes {
             self.explain(blkno, || cause);
+        }
+    }
+
+    /// Sets the bit of a page of a large object.
+    pub fn add_large_object_page(&mut self, bit: u32) {
+        if !self.large_object_pages.insert(bit) {
+            self.large_object_pages_twice.insert(bit);
         }
     }
 
