@@ -3,14 +3,16 @@
 
 mod support;
 
+use pgautopsy::check::{Options, check};
 use pgautopsy::format::slru::Slru;
+use pgautopsy::report::Report;
 use pgautopsy::report::slru::{write_json, write_text};
 use pgautopsy::slru::{SlruSummary, Slrus, list};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{bundled, packed, testdata, unpack};
+use support::{bundled, packed, testdata, unpack, unpack_file};
 
 fn of(slrus: &Slrus, slru: Slru) -> &SlruSummary {
     slrus.slrus.iter().find(|one| one.slru == slru).unwrap()
@@ -96,6 +98,64 @@ fn without_pg_control_what_is_there_is_listed() {
     };
     let transactions: u64 = segment.statuses.unwrap().iter().sum();
     assert_eq!(transactions, u64::from(segment.pages) * 32_768);
+}
+
+/// What servers of 15 said of the same files; a file that is missing they take for zeroes.
+#[test]
+fn a_start_that_a_short_file_stops_is_foretold() {
+    let folder = unpack_file("slru-15.tar.zst");
+    let pgdata = folder.path().join("pgdata");
+    let cases = [
+        ("pg_xact/0001", 0, Some(1_077_820), "clog-segment-short"),
+        (
+            "pg_multixact/offsets/0001",
+            0,
+            Some(67_488),
+            "multixact-segment-short",
+        ),
+        (
+            "pg_multixact/members/0001",
+            0,
+            Some(67_488),
+            "multixact-segment-short",
+        ),
+        (
+            "pg_commit_ts/0027",
+            16_384,
+            None,
+            "commit-ts-segment-missing",
+        ),
+        ("pg_commit_ts/0029", 8192, None, "commit-ts-segment-missing"),
+    ];
+    for (path, size, asked_for, code) in cases {
+        let file = pgdata.join(path);
+        let kept = fs::read(&file).unwrap();
+        let said = |report: &Report| {
+            let startup = report.verdict.startup.as_ref().unwrap();
+            startup.message.clone()
+        };
+        fs::write(&file, &kept[..size]).unwrap();
+        let short = check(&pgdata, &Options::default(), &()).unwrap();
+        fs::remove_file(&file).unwrap();
+        let missing = check(&pgdata, &Options::default(), &()).unwrap();
+        fs::write(&file, kept).unwrap();
+        let expected =
+            asked_for.map(|n| format!("FATAL: could not access status of transaction {n}"));
+        assert_eq!(said(&short), expected, "{path}");
+        assert_eq!(said(&missing), None, "{path}");
+        let found = |report: &Report| {
+            let findings = report.findings.sorted();
+            let named = findings.iter().filter(|f| &*f.location.path == path);
+            named.map(|f| f.check.code).collect::<Vec<_>>()
+        };
+        assert!(found(&short).contains(&code), "{path}: {:?}", found(&short));
+        let code = code.replace("short", "missing");
+        assert!(
+            found(&missing).contains(&&*code),
+            "{path}: {:?}",
+            found(&missing)
+        );
+    }
 }
 
 #[test]

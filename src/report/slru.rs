@@ -44,7 +44,9 @@ fn one<W: io::Write>(out: &mut Printer<W>, slru: &SlruSummary) -> io::Result<()>
     out.blank()?;
     let noun = entries(slru.slru);
     let needed = match slru.needed {
-        _ if slru.slru == Slru::Subtrans => "   made anew at each start".to_owned(),
+        _ if slru.slru == Slru::Subtrans => {
+            "   made anew at each start: nothing of it is needed".to_owned()
+        }
         Some(needed) if needed.oldest == needed.next => format!("   no {noun} needed"),
         Some(needed) => format!(
             "   {noun} {} up to the next, {}, needed",

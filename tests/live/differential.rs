@@ -330,6 +330,21 @@ fn damages() -> Vec<Damage> {
         stopped("commit log empty, stopped", |data, _| {
             write_file(&newest(data.join("pg_xact")), "");
         }),
+        crashed("commit log empty", |data, _| {
+            write_file(&newest(data.join("pg_xact")), "");
+        }),
+        crashed("multixact offsets missing", |data, _| {
+            fs::remove_file(newest(data.join("pg_multixact/offsets"))).unwrap();
+        }),
+        crashed("multixact offsets empty", |data, _| {
+            write_file(&newest(data.join("pg_multixact/offsets")), "");
+        }),
+        crashed("multixact members missing", |data, _| {
+            fs::remove_file(newest(data.join("pg_multixact/members"))).unwrap();
+        }),
+        crashed("multixact members empty", |data, _| {
+            write_file(&newest(data.join("pg_multixact/members")), "");
+        }),
         stopped("multixact offsets missing, stopped", |data, _| {
             fs::remove_file(newest(data.join("pg_multixact/offsets"))).unwrap();
         }),
