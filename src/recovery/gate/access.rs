@@ -81,8 +81,8 @@ impl Gate<'_> {
     }
 
     /// The first relation that replay is to change and cannot open. From 15 on the words may be
-    /// `could not open file "...": Permission denied` instead, when what reads ahead comes to it
-    /// first (`xlogprefetcher.c: XLogPrefetcherNextBlock`).
+    /// `could not open file "...": Permission denied` instead, of it or of another relation, when
+    /// what reads ahead comes to it first (`xlogprefetcher.c: XLogPrefetcherNextBlock`).
     pub(super) fn unopened_relation(&self, run: &DryRun) -> Option<String> {
         let (access, plan) = (self.evidence.access()?, run.plan.as_ref()?);
         let files = self
