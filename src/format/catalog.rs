@@ -1010,9 +1010,11 @@ mod tests {
             (Major::V19, 128),
         ] {
             let layout = layout(major);
-            let mut columns = named("postcode", typbasetype + 4);
+            // typtypmod, typndims, and from 9.1 on typcollation.
+            let behind = if major > Major::V9_0 { 12 } else { 8 };
+            let mut columns = named("postcode", typbasetype + 4 + behind);
             columns[75] = b'd';
-            columns[typbasetype..].copy_from_slice(&25_u32.to_le_bytes());
+            columns[typbasetype..typbasetype + 4].copy_from_slice(&25_u32.to_le_bytes());
             // Seven functions and three letters lie between.
             let typarray = typbasetype - 36;
             columns[typarray..typarray + 4].copy_from_slice(&16_399_u32.to_le_bytes());
@@ -1033,6 +1035,65 @@ mod tests {
             assert_eq!((row.oid, row.enumtypid), (16_500, 16_400));
             assert!(PgEnum::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
         }
+    }
+
+    #[test]
+    fn columns_of_indexes() {
+        let vector = |elemtype: u32, values: &[&[u8]]| {
+            let head = [0, 1, 0, elemtype, values.len() as u32, 0];
+            let mut bytes: Vec<u8> = head.iter().flat_map(|n| n.to_le_bytes()).collect();
+            bytes.extend(values.concat());
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        for (major, at) in [
+            (Major::V9_0, 20),
+            (Major::V9_1, 20),
+            (Major::V9_4, 20),
+            (Major::V11, 24),
+            (Major::V15, 24),
+        ] {
+            let layout = layout(major);
+            let mut columns = vec![0; at];
+            columns[..8].copy_from_slice(&[1, 64, 0, 0, 2, 64, 0, 0]);
+            columns.extend(vector(21, &[&[3, 0], &[0xFE, 0xFF], &[0, 0]]));
+            if major > Major::V9_0 {
+                columns.extend(vector(26, &[&[100, 0, 0, 0]]));
+            }
+            columns.extend(vector(26, &[&[0xCA, 7, 0, 0]]));
+            let mut bytes = vec![0; 24];
+            bytes[22] = 24;
+            bytes.extend(&columns);
+            let header = HeapTupleHeader::parse(&bytes).unwrap();
+            let row = IndexKeys::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.index.indexrelid, row.index.indrelid), (16_385, 16_386));
+            assert_eq!(*row.indkey, [3, -2, 0], "{major}");
+            assert_eq!(row.indcollation.len(), usize::from(major > Major::V9_0));
+            assert_eq!(*row.indclass, [1994]);
+            assert!(IndexKeys::parse(&layout, &header, &bytes[..bytes.len() - 1]).is_err());
+            bytes[24 + at + 12] = 22;
+            assert!(IndexKeys::parse(&layout, &header, &bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn pages_of_large_objects() {
+        let layout = layout(Major::V15);
+        let size = |data: &[u8]| {
+            let mut bytes = vec![0; 24];
+            bytes[22] = 24;
+            bytes.extend([1, 64, 0, 0, 7, 0, 0, 0]);
+            bytes.extend(data);
+            let header = HeapTupleHeader::parse(&bytes).unwrap();
+            let row = PgLargeobject::parse(&layout, &header, &bytes).unwrap();
+            assert_eq!((row.loid, row.pageno), (16_385, 7));
+            row.size
+        };
+        assert_eq!(size(&[2 * 5 + 1, 1, 2, 3, 4]), Some(4));
+        assert_eq!(size(&[4 * 8, 0, 0, 0, 1, 2, 3, 4]), Some(4));
+        assert_eq!(size(&[4 * 8 + 2, 0, 0, 0, 1, 8, 0, 0x40]), Some(2049));
+        assert_eq!(size(&[1, 18]), None);
+        assert_eq!(size(&[4 * 8]), None);
     }
 
     #[test]
