@@ -649,7 +649,7 @@ fn read_part(
     });
     all.found.sort_unstable();
     let mut unknown = BTreeSet::new();
-    let mut suspects: BTreeMap<usize, Vec<(Asked, &[Found], u32)>> = BTreeMap::new();
+    let mut suspects: BTreeMap<usize, Vec<Suspect<'_>>> = BTreeMap::new();
     for asked in asked {
         let key = (asked.link, asked.value.value);
         let found = &all.found;
@@ -669,10 +669,11 @@ fn read_part(
         if !matches!(change, Change::Nothing) {
             let rows = chunk_rows(chunks);
             if asked.value.fault(&rows).is_some() {
-                suspects
-                    .entry(toast)
-                    .or_default()
-                    .push((asked, chunks, scanned.most as u32));
+                suspects.entry(toast).or_default().push(Suspect {
+                    asked,
+                    on_disk: chunks,
+                    most: scanned.most,
+                });
                 continue;
             }
             if chunks.iter().any(|found| change.is_on(found.place.0)) {
@@ -697,6 +698,14 @@ fn read_part(
     }
 }
 
+/// A value that is not whole on disk, in a TOAST table that replay changes.
+struct Suspect<'a> {
+    asked: Asked,
+    on_disk: &'a [Found],
+    /// Chunks of it that are looked at.
+    most: usize,
+}
+
 /// Judges values that are not whole on disk by what replay leaves of their TOAST table. Nothing
 /// is said where that would take too much, or cannot be told.
 fn judge_replayed(
@@ -704,33 +713,29 @@ fn judge_replayed(
     context: &ScanContext<'_>,
     forks: &[ForkFiles],
     toast: usize,
-    suspects: &[(Asked, &[Found], u32)],
+    suspects: &[Suspect<'_>],
     tally: &mut Tally,
 ) {
     let change = change(context, &forks[toast]);
-    let values: BTreeSet<Oid> = suspects
-        .iter()
-        .map(|(asked, ..)| asked.value.value)
-        .collect();
+    let values: BTreeSet<Oid> = suspects.iter().map(|s| s.asked.value.value).collect();
     let Some(mut replayed) = replayed_chunks(evidence, context, forks, toast, &values) else {
         return;
     };
     replayed.sort_unstable();
-    for (asked, on_disk, most) in suspects {
-        let unchanged = on_disk.iter().filter(|found| !change.is_on(found.place.0));
-        let is_of = |found: &&Found| found.chunk.chunk_id == asked.value.value;
-        let mut chunks: Vec<Found> = unchanged
-            .chain(replayed.iter().filter(is_of))
-            .copied()
-            .collect();
+    for suspect in suspects {
+        let unchanged = |found: &&Found| !change.is_on(found.place.0);
+        let is_of = |found: &&Found| found.chunk.chunk_id == suspect.asked.value.value;
+        let unchanged = suspect.on_disk.iter().filter(unchanged);
+        let left = unchanged.chain(replayed.iter().filter(is_of));
+        let mut chunks: Vec<Found> = left.copied().collect();
         chunks.sort_unstable();
         let scanned = Scanned {
             context,
             forks,
             toast,
-            most: *most as usize,
+            most: suspect.most,
         };
-        scanned.judge(*asked, &chunks, tally);
+        scanned.judge(suspect.asked, &chunks, tally);
     }
 }
 
