@@ -594,10 +594,10 @@ static FILES: &[Row] = &[
     ),
     near_miss(
         "catalog-unreadable",
-        "first page of a catalog without names overwritten",
+        "first page of a catalog that is not read overwritten",
         |d| {
-            d.page("pg_proc", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
-            vec![d.page_found("page-header-invalid", "pg_proc", 0)]
+            d.page("pg_operator", 0, |p| set_u16(p, PD_SPECIAL, 0xFFF8));
+            vec![d.page_found("page-header-invalid", "pg_operator", 0)]
         },
     ),
     hit(

@@ -760,7 +760,8 @@ pub struct PgLargeobject {
     pub loid: Oid,
     /// `pageno`, from 0.
     pub pageno: i32,
-    /// Bytes of `data`; `None` where they would be out of line, as they never are.
+    /// Bytes of `data`; `None` where they would be out of line, as they never are, or go on behind
+    /// the end of the tuple.
     pub size: Option<u32>,
 }
 
@@ -778,13 +779,21 @@ impl PgLargeobject {
         let mut c = Cursor::new("pg_largeobject row", data);
         let (loid, pageno) = (c.u32()?, c.i32()?);
         let varlena = data.get(8..).unwrap_or_default();
-        let size = match c.u8()? {
-            1 => None,
-            short if short & 1 == 1 => Some(u32::from(short >> 1).saturating_sub(1)),
+        let is_whole = |stored: u32| u64::from(stored) <= varlena.len() as u64;
+        let long = || u32_at(varlena, 0).map(|header| header >> 2);
+        let (stored, size) = match c.u8()? {
+            1 => (None, None),
+            short if short & 1 == 1 => {
+                let stored = u32::from(short >> 1);
+                (Some(stored), Some(stored.saturating_sub(1)))
+            }
             // With a header of four bytes, which lies at one of these places.
-            long if long & 3 == 2 => Compression::of(varlena).map(|raw| raw.size(layout)),
-            _ => u32_at(varlena, 0).map(|header| (header >> 2).saturating_sub(VARHDRSZ)),
+            first if first & 3 == 2 => {
+                (long(), Compression::of(varlena).map(|raw| raw.size(layout)))
+            }
+            _ => (long(), long().map(|stored| stored.saturating_sub(VARHDRSZ))),
         };
+        let size = size.filter(|_| stored.is_some_and(is_whole));
         Ok(Self { loid, pageno, size })
     }
 }
