@@ -517,6 +517,7 @@ pub(crate) fn catalog_redo<'a>(
         start: run.start?,
         end: run.end_of_wal,
         relation_maps: &run.plan.as_ref()?.relation_maps,
+        created: &run.plan.as_ref()?.created,
     })
 }
 

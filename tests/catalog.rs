@@ -117,6 +117,7 @@ fn read(name: &str, edit: impl FnOnce(&Path)) -> Read {
         start: Position::at(start),
         end,
         relation_maps: &plan.relation_maps,
+        created: &plan.created,
     });
     let mut xacts = AfterReplay {
         log: XactLog::open(&evidence, &layout, Some(&plan)),

@@ -302,6 +302,7 @@ fn every_failure_of_a_start_is_recognised() {
     let source = [
         include_str!("../src/recovery/start.rs"),
         include_str!("../src/recovery/gate/mod.rs"),
+        include_str!("../src/recovery/gate/access.rs"),
         include_str!("../src/recovery/gate/before_redo.rs"),
         include_str!("../src/recovery/gate/behind_redo.rs"),
         include_str!("../src/recovery/gate/files.rs"),
@@ -317,7 +318,15 @@ fn every_failure_of_a_start_is_recognised() {
             let literal = rest[..end].replace("\\\"", "\"");
             let lines: Vec<&str> = literal.split("\\\n").map(str::trim_start).collect();
             let literal = lines.concat();
-            if ["{reason}", "{text}", "{message}", "{words}{quoted}"].contains(&literal.as_str()) {
+            if [
+                "{reason}",
+                "{text}",
+                "{message}",
+                "{words}",
+                "{words}{quoted}",
+            ]
+            .contains(&literal.as_str())
+            {
                 continue; // a stop reason, or put together of several
             }
             let known = ["", " at 0/150B730", "0/150B730", "3", "pg_replslot/s"]
@@ -341,6 +350,14 @@ fn every_failure_of_a_start_is_recognised() {
             assert!(known, "{literal}");
             tried += 1;
         }
+    }
+    // The words of an SLRU page that cannot be read (cluster/slru.rs: unreadable_page).
+    for words in [
+        "could not access status of transaction 3",
+        "could not read from file \"pg_xact/0000\" at offset 8192: read too few bytes",
+        "could not open file \"pg_xact/0000\": Permission denied",
+    ] {
+        assert!(recognise(words).is_some(), "{words}");
     }
     assert!(tried >= 9, "{tried}");
 }

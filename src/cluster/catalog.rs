@@ -42,6 +42,7 @@ use crate::format::version::{FIRST_NORMAL_OBJECT_ID, Layout, Major};
 use crate::pgdata::{Evidence, FileId, FileKind};
 use crate::recovery::reader::{Position, WalContext, WalSource};
 use crate::report::RelationName;
+use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -78,6 +79,8 @@ pub struct CatalogRedo<'a> {
     pub end: Option<XLogRecPtr>,
     /// The relation maps that it writes, by database (0: `global/`).
     pub relation_maps: &'a BTreeMap<Oid, Vec<u8>>,
+    /// The relations whose files it makes.
+    pub created: &'a FxHashSet<RelFileLocator>,
 }
 
 /// Something about the catalogs that could not be read.
@@ -567,6 +570,8 @@ struct Reader<'a> {
     evidence: &'a Evidence,
     layout: Layout,
     replayed: ReplayedBlocks,
+    /// The relations whose files replay makes.
+    created: Option<&'a FxHashSet<RelFileLocator>>,
     /// The relation maps that can be used, by database (0: `global/`).
     maps: BTreeMap<Oid, RelMap>,
     /// Why others cannot.
@@ -592,6 +597,7 @@ impl<'a> Reader<'a> {
             evidence,
             layout: *layout,
             replayed: ReplayedBlocks::default(),
+            created: None,
             maps: BTreeMap::new(),
             unusable_maps: BTreeMap::new(),
             folders: BTreeMap::new(),
@@ -625,8 +631,9 @@ const UNMAPPED_CATALOGS: [Oid; 11] = [
     SEQUENCE_RELATION_ID,
 ];
 
-impl Reader<'_> {
-    fn read(&mut self, redo: Option<&CatalogRedo<'_>>) -> Catalog {
+impl<'a> Reader<'a> {
+    fn read(&mut self, redo: Option<&CatalogRedo<'a>>) -> Catalog {
+        self.created = redo.map(|redo| redo.created);
         self.read_maps(redo.map(|redo| redo.relation_maps));
         let shared = [
             DATABASE_RELATION_ID,
@@ -1445,7 +1452,10 @@ impl Reader<'_> {
                 }
             }
         }
-        if self.file(locator, 0).is_none() && rows.is_empty() {
+        let created = self
+            .created
+            .is_some_and(|created| created.contains(&locator));
+        if self.file(locator, 0).is_none() && rows.is_empty() && !created {
             messages.push("there is no such file".to_owned());
         }
         let own = (locator, 0)..=(locator, BlockNumber::MAX);

@@ -41,12 +41,11 @@ pub(super) fn before_wal(evidence: &Evidence, cluster: &Cluster) -> Option<Strin
         ));
     }
     denied(control, WRITE).then(|| {
-        let what = if cluster.version.is_none_or(|v| v.since(Major::V12)) {
-            "file"
+        if cluster.version.is_none_or(|v| v.since(Major::V12)) {
+            format!("PANIC: could not open file \"{control}\": Permission denied")
         } else {
-            "control file"
-        };
-        format!("PANIC: could not open {what} \"{control}\": Permission denied")
+            format!("PANIC: could not open control file \"{control}\": Permission denied")
+        }
     })
 }
 
@@ -82,7 +81,8 @@ impl Gate<'_> {
 
     /// The first relation that replay is to change and cannot open. From 15 on the words may be
     /// `could not open file "...": Permission denied` instead, of it or of another relation, when
-    /// what reads ahead comes to it first (`xlogprefetcher.c: XLogPrefetcherNextBlock`).
+    /// what reads ahead comes to it first; and in a folder that is closed replay may have to make
+    /// another one before (`xlogprefetcher.c: XLogPrefetcherNextBlock`).
     pub(super) fn unopened_relation(&self, run: &DryRun) -> Option<String> {
         let (access, plan) = (self.evidence.access()?, run.plan.as_ref()?);
         let files = self
