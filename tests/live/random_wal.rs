@@ -265,6 +265,8 @@ impl Trial<'_> {
             if !same && rows > 0 && last_commit.is_some() {
                 writeln!(differences, "last commit {last_commit:?}").unwrap();
             }
+            // pg_waldump does not know which timelines there are, and reads on where the server stops.
+            let dumped = dumped.filter(|_| !report.reads_ahead());
             if dumped
                 .is_some_and(|time| time != predicted("verdict.startup.last_completed_transaction"))
             {
