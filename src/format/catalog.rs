@@ -779,7 +779,7 @@ impl PgLargeobject {
         let mut c = Cursor::new("pg_largeobject row", data);
         let (loid, pageno) = (c.u32()?, c.i32()?);
         let varlena = data.get(8..).unwrap_or_default();
-        let is_whole = |stored: u32| u64::from(stored) <= varlena.len() as u64;
+        let is_whole = |stored: u32| usize::try_from(stored).is_ok_and(|n| n <= varlena.len());
         let long = || u32_at(varlena, 0).map(|header| header >> 2);
         let (stored, size) = match c.u8()? {
             1 => (None, None),
